@@ -1,0 +1,1 @@
+"""Clocks: the machine's, and one that a replay moves."""

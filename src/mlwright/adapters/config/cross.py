@@ -1,0 +1,121 @@
+"""What the values of ``mlwright.toml`` say together.
+
+These checks read the raw mapping, not the parsed models, so that they speak even when
+another value has a fault.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from pydantic import TypeAdapter, ValidationError
+
+from mlwright.adapters.config.shape import Duration, Step
+from mlwright.errors import Fault, near_match
+from mlwright.model.durations import format_duration
+from mlwright.model.rollouts import RolloutPlan, RolloutStep
+
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
+_DEADLINE = RolloutPlan(steps=()).deadline
+_STEP: TypeAdapter[RolloutStep] = TypeAdapter(Step)
+
+
+def cross_faults(raw: Mapping[str, object]) -> list[Fault]:
+    """Unknown names, names used twice, steps that do not rise or do not fit, ports that collide."""
+    return [
+        *_repeated(raw),
+        *_unknown_names(raw),
+        *_endpoints(raw),
+        *_notify(raw),
+        *_ports(raw),
+    ]
+
+
+def _repeated(raw: Mapping[str, object]) -> Iterator[Fault]:
+    for kind in ("dataset", "feature_view", "endpoint"):
+        seen: dict[object, int] = {}
+        for number, table in _tables(raw, kind):
+            name = table.get("name")
+            if isinstance(name, str) and name in seen:
+                yield Fault(where=f"{kind}[{number}].name", what=f"{name!r} is already {kind}[{seen[name]}]")
+            seen.setdefault(name, number)
+    for kind, key in (("feature_view", "features"), ("feature_view", "entity"), ("endpoint", "features")):
+        for number, table in _tables(raw, kind):
+            listed = _texts(table.get(key))
+            for word in sorted({word for word in listed if listed.count(word) > 1}):
+                yield Fault(where=f"{kind}[{number}].{key}", what=f"{word!r} is named twice")
+
+
+def _unknown_names(raw: Mapping[str, object]) -> Iterator[Fault]:
+    datasets, views = _names(raw, "dataset"), _names(raw, "feature_view")
+    for number, table in _tables(raw, "feature_view"):
+        name = table.get("dataset")
+        if isinstance(name, str) and name not in datasets:
+            yield _unknown(f"feature_view[{number}].dataset", "dataset", name, datasets)
+    for number, table in _tables(raw, "endpoint"):
+        for place, name in enumerate(_texts(table.get("features"))):
+            if name not in views:
+                yield _unknown(f"endpoint[{number}].features[{place}]", "feature view", name, views)
+
+
+def _endpoints(raw: Mapping[str, object]) -> Iterator[Fault]:
+    for number, table in _tables(raw, "endpoint"):
+        rollout = table.get("rollout")
+        if isinstance(rollout, dict):
+            yield from _steps(rollout, f"endpoint[{number}].rollout")
+
+
+def _steps(rollout: Mapping[str, object], where: str) -> Iterator[Fault]:
+    """Shares have to rise from step to step, and all steps have to fit before the deadline."""
+    try:
+        steps = [_STEP.validate_python(step) for step in _texts(rollout.get("steps"))]
+    except ValidationError:
+        return
+    for place in range(1, len(steps)):
+        if steps[place].share <= steps[place - 1].share:
+            text = f"{steps[place].name} follows {steps[place - 1].name}; the share has to rise at each step"
+            yield Fault(where=f"{where}.steps[{place}]", what=text)
+    try:
+        deadline = _DURATION.validate_python(rollout.get("deadline", format_duration(_DEADLINE)))
+    except ValidationError:
+        return
+    total = sum((step.at_least for step in steps), timedelta(0))
+    if total > deadline:
+        text = f"{format_duration(deadline)} is shorter than the steps together ({format_duration(total)})"
+        yield Fault(where=f"{where}.deadline", what=text)
+
+
+def _notify(raw: Mapping[str, object]) -> Iterator[Fault]:
+    for number, table in _tables(raw, "notify"):
+        kind, url = table.get("kind"), table.get("url")
+        if kind == "webhook" and url is None:
+            yield Fault(where=f"notify[{number}].url", what="is missing; a webhook needs one")
+        if kind == "log" and url is not None:
+            yield Fault(where=f"notify[{number}].url", what="belongs to a webhook; the log has no url")
+
+
+def _ports(raw: Mapping[str, object]) -> Iterator[Fault]:
+    serve = raw.get("serve")
+    if isinstance(serve, dict):
+        pages, inference = serve.get("port", 8500), serve.get("inference_port", 8501)
+        if pages == inference and serve.get("workers") != 0:
+            yield Fault(where="serve.inference_port", what=f"{inference} is already the port of the pages")
+
+
+def _unknown(where: str, kind: str, name: str, known: list[str]) -> Fault:
+    have = f"; there is {', '.join(dict.fromkeys(known))}" if known else f"; the file has no {kind}"
+    return Fault(where=where, what=f"no {kind} is named {name!r}{have}", near=near_match(name, known))
+
+
+def _names(raw: Mapping[str, object], kind: str) -> list[str]:
+    return [name for _, table in _tables(raw, kind) if isinstance(name := table.get("name"), str)]
+
+
+def _tables(raw: Mapping[str, object], kind: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    listed = raw.get(kind)
+    for number, table in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(table, dict):
+            yield number, table
+
+
+def _texts(value: object) -> list[str]:
+    return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []

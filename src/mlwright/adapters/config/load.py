@@ -1,0 +1,269 @@
+"""Load ``mlwright.toml``: find it, parse it, report every fault, and give frozen settings."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import ErrorDetails
+
+from mlwright.adapters.config.cross import cross_faults
+from mlwright.adapters.config.references import Resolver
+from mlwright.adapters.config.shape import (
+    EndpointTable,
+    FeatureViewTable,
+    RetrainTable,
+    RolloutTable,
+    SettingsFile,
+)
+from mlwright.errors import Fault, SettingsError, near_match
+from mlwright.model.durations import format_duration
+from mlwright.model.features import FeatureView
+from mlwright.model.rollouts import RolloutPlan
+from mlwright.model.settings import (
+    DatasetSettings,
+    EndpointSettings,
+    LabelSettings,
+    MonitorSettings,
+    NotifySettings,
+    RetrainSettings,
+    ServeSettings,
+    Settings,
+    SloSettings,
+)
+
+FILE_NAME = "mlwright.toml"
+
+
+def find_project(start: Path) -> Path:
+    """The nearest ``mlwright.toml`` in the folder or one above it.
+
+    Raises:
+        SettingsError: there is none up to the root of the file system.
+    """
+    folder = start.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / FILE_NAME).is_file():
+            return candidate / FILE_NAME
+    raise SettingsError(
+        f"no {FILE_NAME} here or in a folder above",
+        where=str(folder),
+        why="a project is the folder that holds this file",
+        next_command="mlwright init",
+    )
+
+
+def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read one ``mlwright.toml``.
+
+    Args:
+        path: the file; its folder is the project's root.
+        environment: variables for ``env:NAME``; those of the process unless given.
+
+    Raises:
+        SettingsError: the file is absent, is not TOML (``where`` has line and column), or has faults;
+            ``faults`` holds all of them with key paths such as ``endpoint[0].rollout.steps[1]``.
+    """
+    raw = _read(path)
+    faults: list[Fault] = []
+    parsed = None
+    try:
+        parsed = SettingsFile.model_validate(raw)
+    except ValidationError as error:
+        faults += [_fault(detail) for detail in error.errors(include_url=False)]
+    faults += [fault for fault in cross_faults(raw) if fault.where not in {known.where for known in faults}]
+    resolver = Resolver(path.parent.resolve(), os.environ if environment is None else environment)
+    settings = _settings(parsed, resolver) if parsed else None
+    if settings is None:
+        resolver.try_all(raw)
+    faults += resolver.faults
+    if faults or settings is None:
+        raise SettingsError(
+            f"{len(faults)} fault{'s' if len(faults) != 1 else ''} in {path.name}",
+            where=str(path),
+            next_command=f"correct {path.name}, then run again",
+            faults=faults,
+        )
+    return settings
+
+
+def settings_schema() -> dict[str, object]:
+    """The JSON Schema of ``mlwright.toml`` for editors (draft 2020-12)."""
+    schema = SettingsFile.model_json_schema(schema_generator=_Schema)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": FILE_NAME,
+        "description": "Settings of an mlwright project.",
+    }
+
+
+class _Schema(GenerateJsonSchema):
+    """Writes durations among the defaults as people do, not as ISO 8601."""
+
+    def encode_default(self, dft: object) -> object:
+        """Encode one default value."""
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError("there is no such file", where=str(path), next_command="mlwright init") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"byte {error.start} is not UTF-8", where=str(path), next_command=f"save {path.name} as UTF-8"
+        ) from error
+    except OSError as error:
+        raise SettingsError("the file cannot be read", where=str(path), why=str(error)) from error
+    except tomllib.TOMLDecodeError as error:
+        text = str(error)
+        found = re.search(r" \(at line (\d+), column (\d+)\)", text)
+        at = f"{path}:{found[1]}:{found[2]}" if found else str(path)
+        what = text.replace(found[0], "") if found else text.replace(" (at end of document)", " at the end")
+        raise SettingsError(
+            f"not valid TOML: {what}", where=at, next_command=f"correct {path.name}, then run again"
+        ) from error
+
+
+def _fault(detail: ErrorDetails) -> Fault:
+    """One pydantic error as a fault with a key path."""
+    place = detail["loc"]
+    where = _path(place)
+    if detail["type"] == "extra_forbidden":
+        return Fault(
+            where=where, what="is not a key here", near=near_match(str(place[-1]), _keys(place[:-1]))
+        )
+    if detail["type"] == "missing":
+        return Fault(where=where, what="is missing")
+    context = detail.get("ctx", {})
+    if detail["type"] == "literal_error":
+        expected = str(context.get("expected", ""))
+        near = near_match(str(detail["input"]), re.findall(r"'([^']*)'", expected))
+        return Fault(where=where, what=f"{detail['input']!r} is not {expected}", near=near)
+    if detail["type"] == "value_error":
+        what = str(context.get("error", detail["msg"]))
+        words = re.findall(r"[\w:]+", what.partition(" is none of ")[2])
+        return Fault(where=where, what=what, near=near_match(str(detail["input"]), words))
+    if detail["type"] == "too_short":
+        return Fault(where=where, what="needs at least one entry")
+    text = detail["msg"][:1].lower() + detail["msg"][1:]
+    shown = repr(detail["input"])
+    return Fault(where=where, what=f"{text}, not {shown[:60]}")
+
+
+def _keys(place: Sequence[str | int]) -> list[str]:
+    """The keys of the table at a place of the file."""
+    model: type[BaseModel] = SettingsFile
+    for part in place:
+        if isinstance(part, str):
+            inner = _table_of(model.model_fields[part].annotation)
+            if inner is None:
+                return []
+            model = inner
+    return list(model.model_fields)
+
+
+def _table_of(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_table_of(part) for part in getattr(annotation, "__args__", ()))
+    return next((found for found in inner if found), None)
+
+
+def _path(place: Sequence[str | int]) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "(root)"
+
+
+def _settings(file: SettingsFile, resolver: Resolver) -> Settings:
+    state = resolver.folder(file.storage.state)
+    return Settings(
+        name=file.project.name,
+        root=resolver.root,
+        state=state,
+        database=resolver.database(file.storage.database, state),
+        artifacts=resolver.artifacts(file.storage.artifacts, state),
+        pipelines=tuple(file.project.pipelines),
+        seed=file.project.seed,
+        datasets=tuple(
+            DatasetSettings(name=table.name, source=table.source, contract=table.contract)
+            for table in file.dataset
+        ),
+        feature_views=tuple(_view(table) for table in file.feature_view),
+        endpoints=tuple(_endpoint(table) for table in file.endpoint),
+        notify=tuple(
+            NotifySettings(kind=table.kind, url=resolver.webhook(table.url, f"notify[{number}].url"))
+            for number, table in enumerate(file.notify)
+        ),
+        serve=ServeSettings(
+            host=file.serve.host,
+            port=file.serve.port,
+            inference_port=file.serve.inference_port,
+            workers=file.serve.workers,
+        ),
+    )
+
+
+def _view(table: FeatureViewTable) -> FeatureView:
+    return FeatureView(
+        name=table.name,
+        dataset=table.dataset,
+        entity=tuple(table.entity),
+        timestamp=table.timestamp,
+        features=tuple(table.features),
+        ttl=table.ttl,
+        created=table.created,
+    )
+
+
+def _endpoint(table: EndpointTable) -> EndpointSettings:
+    return EndpointSettings(
+        name=table.name,
+        model=table.model,
+        entity=table.entity,
+        timestamp=table.timestamp,
+        label=LabelSettings(
+            column=table.label.column, horizon=table.label.horizon, observed=table.label.observed
+        ),
+        features=tuple(table.features),
+        slo=SloSettings(latency_p99=table.slo.latency_p99, availability=table.slo.availability),
+        rollout=_rollout(table.rollout) if table.rollout else None,
+        monitor=MonitorSettings(
+            metric=table.monitor.metric,
+            window=table.monitor.window,
+            tolerance=table.monitor.tolerance,
+            level=table.monitor.level,
+        ),
+        retrain=_retrain(table.retrain) if table.retrain else None,
+    )
+
+
+def _rollout(table: RolloutTable) -> RolloutPlan:
+    return RolloutPlan(
+        steps=tuple(table.steps),
+        loss_margin=table.loss_margin,
+        latency_margin=table.latency_margin,
+        alpha=table.alpha,
+        deadline=table.deadline,
+        min_labels=table.min_labels,
+    )
+
+
+def _retrain(table: RetrainTable) -> RetrainSettings:
+    return RetrainSettings(
+        pipeline=table.pipeline,
+        on=tuple(table.on),
+        windows=tuple(table.windows),
+        cooldown=table.cooldown,
+        gate_window=table.gate_window,
+        gate_level=table.gate_level,
+        approval=table.approval,
+    )

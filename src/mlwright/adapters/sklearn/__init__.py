@@ -1,0 +1,1 @@
+"""scikit-learn models in MLflow Model folders, stored with skops."""

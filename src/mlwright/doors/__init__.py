@@ -1,0 +1,1 @@
+"""Translate a wire to values and back, nothing else."""

@@ -1,0 +1,137 @@
+"""``predict`` and ``feedback``: a client of the running endpoints."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import polars as pl
+from rich.console import RenderableType
+
+from mlwright.doors.cli.door import Door, command
+from mlwright.doors.cli.inference import Accepted, Answered, InferenceServer, inference_server
+from mlwright.doors.cli.readers import Column, as_column, read_rows
+from mlwright.doors.cli.show import table
+from mlwright.doors.http.inference.wire import DATATYPES
+from mlwright.errors import DataError, NotFound, UsageError, near_match
+from mlwright.model.instants import to_micros
+from mlwright.platform.facade import Platform
+from mlwright.platform.retraining import holdout_of
+
+_EXAMPLES = 5
+_INPUT = click.option(
+    "--input",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Rows as .json, .csv or .parquet.",
+)
+_PORT = click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port of the endpoints. Default: serve.inference_port."
+)
+
+
+@command(
+    "predict", example="mlwright predict churn --example\nmlwright predict churn --input rows.csv --json"
+)
+@click.argument("endpoint")
+@_INPUT
+@_PORT
+@click.option(
+    "--example", is_flag=True, help="A few rows that the champion has not learned from, asked as of now."
+)
+def predict(door: Door, endpoint: str, file: Path | None, port: int | None, example: bool) -> None:
+    """Ask a running endpoint, over the Open Inference Protocol.
+
+    A column of instants may be ISO 8601; without the endpoint's timestamp the rows are asked as of now.
+    """
+    if (file is None) == (not example):
+        raise UsageError("give --input FILE or --example", next_command="mlwright predict --help")
+    platform = door.platform
+    settings = platform.parts.endpoint(endpoint)
+    rows = read_rows(file) if file else _examples(platform, endpoint)
+    with inference_server(*_address(platform, port)) as server:
+        datatypes = _datatypes(platform, server, endpoint)
+        columns = _columns(platform, rows, datatypes, settings.entity, settings.timestamp)
+        door.show(server.infer(endpoint, columns, datatypes, settings.entity), _answers)
+
+
+@command("feedback", example="mlwright feedback churn --input labels.csv")
+@click.argument("endpoint")
+@_INPUT
+@_PORT
+def feedback(door: Door, endpoint: str, file: Path | None, port: int | None) -> None:
+    """Send labels to a running endpoint; sending them again changes nothing.
+
+    FILE has label, prediction_id or entity_key, and observed_at (without it: now). The endpoint's own names of
+    entity and label will do as well.
+    """
+    if file is None:
+        raise UsageError("give --input FILE", next_command="mlwright feedback --help")
+    platform = door.platform
+    columns = _labels(platform, endpoint, read_rows(file), str(file))
+    with inference_server(*_address(platform, port)) as server:
+        door.show(server.feedback(endpoint, columns), _accepted)
+
+
+def _address(platform: Platform, port: int | None) -> tuple[str, int]:
+    serve = platform.parts.settings.serve
+    return serve.host, port or serve.inference_port
+
+
+def _datatypes(platform: Platform, server: InferenceServer, endpoint: str) -> dict[str, str]:
+    """What the endpoint asks for, and the features that it would look up: a column that is sent is used."""
+    champion = platform.releases.status(endpoint).champion
+    fields = champion.signature.inputs if champion else ()
+    return {each.name: DATATYPES[each.type] for each in fields} | server.inputs(endpoint)
+
+
+def _examples(platform: Platform, endpoint: str) -> pl.DataFrame:
+    settings = platform.parts.endpoint(endpoint)
+    champion = platform.releases.status(endpoint).champion
+    if champion is None:
+        raise NotFound(
+            f"endpoint {endpoint!r} has no champion", next_command=f"mlwright deploy {endpoint} MODEL/1"
+        )
+    return holdout_of(platform.parts, champion).tail(_EXAMPLES).drop(settings.timestamp)
+
+
+def _columns(
+    platform: Platform, rows: pl.DataFrame, datatypes: dict[str, str], entity: str, timestamp: str
+) -> dict[str, Column]:
+    if entity not in rows.columns:
+        near = near_match(entity, rows.columns)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise DataError(f"there is no column {entity!r}, which names the rows{hint}")
+    columns = {name: as_column(rows, name, datatypes[name]) for name in rows.columns if name in datatypes}
+    columns.setdefault(timestamp, [to_micros(platform.parts.clock.now())] * rows.height)
+    return columns
+
+
+def _labels(platform: Platform, endpoint: str, rows: pl.DataFrame, where: str) -> dict[str, Column]:
+    settings = platform.parts.endpoint(endpoint)
+    names = {settings.entity: "entity_key", settings.label.column: "label"}
+    if settings.label.observed:
+        names[settings.label.observed] = "observed_at"
+    rows = rows.rename(
+        {old: new for old, new in names.items() if old in rows.columns and new not in rows.columns}
+    )
+    if "label" not in rows.columns:
+        near = near_match("label", rows.columns)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise DataError(f"there is no column 'label' and none {settings.label.column!r}{hint}", where=where)
+    wanted = {"label": "FP64", "prediction_id": "BYTES", "entity_key": "BYTES", "observed_at": "INT64"}
+    columns = {name: as_column(rows, name, kind) for name, kind in wanted.items() if name in rows.columns}
+    if "prediction_id" in columns:
+        columns.pop("entity_key", None)
+    return columns
+
+
+def _answers(found: Sequence[Answered]) -> RenderableType:
+    rows = [
+        (each.entity_key, each.score, each.model_version, each.variant, each.prediction_id) for each in found
+    ]
+    return table(["entity", "score#", "version", "variant", "prediction"], rows, empty="no rows")
+
+
+def _accepted(receipt: Accepted) -> RenderableType:
+    return f"{receipt.accepted:,} labels are on disk at endpoint {receipt.endpoint}"

@@ -1,0 +1,144 @@
+"""Asking a running inference server, over the Open Inference Protocol v2 and the feedback call."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import httpx
+
+import mlwright.errors as errors
+from mlwright.errors import BadRequest, Fault, MlwrightError, NotFound
+
+Columns = Mapping[str, Sequence[object]]
+
+_ROWS_A_REQUEST: Final = 1000
+_PATIENCE_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """One row's answer."""
+
+    entity_key: str
+    score: float | None
+    prediction_id: str
+    model_version: str
+    variant: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """How many labels the server has on disk."""
+
+    endpoint: str
+    accepted: int
+
+
+class InferenceServer:
+    """One server that may or may not be running."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def inputs(self, endpoint: str) -> dict[str, str]:
+        """What the endpoint takes: the protocol's datatype by name."""
+        metadata = self._call("GET", f"/v2/models/{endpoint}")
+        return {each["name"]: each["datatype"] for each in metadata["inputs"]}
+
+    def infer(
+        self, endpoint: str, columns: Columns, datatypes: Mapping[str, str], entity: str
+    ) -> tuple[Answered, ...]:
+        """Score rows; columns of equal length, one a tensor.
+
+        Raises:
+            NotFound: nothing listens, or no endpoint has this name.
+            MlwrightError: what the server refused, as it said it.
+        """
+        answers: list[Answered] = []
+        for part in _parts(columns):
+            tensors = [
+                {"name": name, "shape": [len(data)], "datatype": datatypes[name], "data": data}
+                for name, data in part.items()
+            ]
+            said = self._call("POST", f"/v2/models/{endpoint}/infer", {"inputs": tensors})
+            given = {each["name"]: each["data"] for each in said["outputs"]}
+            rows = zip(
+                part[entity],
+                given["score"],
+                given["prediction_id"],
+                given["model_version"],
+                given["variant"],
+                strict=True,
+            )
+            answers += [
+                Answered(
+                    entity_key=str(key), score=score, prediction_id=id, model_version=version, variant=variant
+                )
+                for key, score, id, version, variant in rows
+            ]
+        return tuple(answers)
+
+    def feedback(self, endpoint: str, columns: Columns) -> Accepted:
+        """Send labels: ``label``, ``prediction_id`` or ``entity_key``, and ``observed_at`` in microseconds.
+
+        Raises:
+            NotFound: nothing listens, or no endpoint has this name.
+            MlwrightError: what the server refused, as it said it.
+        """
+        parts = [
+            self._call("POST", "/v1/feedback", {"endpoint": endpoint, **part}) for part in _parts(columns)
+        ]
+        return Accepted(endpoint=endpoint, accepted=sum(part["accepted"] for part in parts))
+
+    def _call(self, method: Literal["GET", "POST"], path: str, body: object = None) -> Any:
+        try:
+            answer = self._http.request(method, path, json=body)
+        except httpx.ConnectError as error:
+            raise NotFound(
+                f"nothing listens on {self._http.base_url.netloc.decode()}",
+                why="the endpoints are served while mlwright up runs",
+                next_command="mlwright up",
+            ) from error
+        except httpx.HTTPError as error:
+            raise BadRequest(
+                f"the server did not answer: {type(error).__name__}",
+                where=str(self._http.base_url.join(path)),
+                why=str(error) or None,
+                next_command="mlwright doctor",
+            ) from error
+        if answer.is_error:
+            raise _refusal(answer)
+        return answer.json()
+
+
+@contextmanager
+def inference_server(host: str, port: int) -> Iterator[InferenceServer]:
+    """Talk to the server of a project; nothing is sent yet."""
+    address = f"[{host}]" if ":" in host else host
+    # The server is on this machine: a proxy that the environment names could not reach it.
+    with httpx.Client(base_url=f"http://{address}:{port}", timeout=_PATIENCE_S, trust_env=False) as http:
+        yield InferenceServer(http)
+
+
+def _parts(columns: Columns) -> Iterator[Columns]:
+    rows = len(next(iter(columns.values()), ()))
+    for first in range(0, rows, _ROWS_A_REQUEST):
+        yield {name: values[first : first + _ROWS_A_REQUEST] for name, values in columns.items()}
+
+
+def _refusal(answer: httpx.Response) -> MlwrightError:
+    """The server's error as the error that it was there."""
+    try:
+        said = answer.json()
+        kind = getattr(errors, str(said.get("code")), BadRequest)
+        first = str(said["error"]).partition("\n")[0]
+        why = next((line[7:] for line in str(said["error"]).splitlines() if line.startswith("  why: ")), None)
+        faults = [Fault(**fault) for fault in said.get("faults", ())]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return BadRequest(
+            f"the server answered {answer.status_code}", where=str(answer.url), why=answer.text[:200]
+        )
+    if not (isinstance(kind, type) and issubclass(kind, MlwrightError)):
+        kind = BadRequest
+    return kind(first, why=why, faults=faults, next_command=said.get("next_command"))

@@ -1,0 +1,1 @@
+"""HTTP: the inference server and the control server."""

@@ -1,0 +1,1 @@
+"""The control door: the project's journeys as JSON over HTTP, and the pages."""

@@ -1,0 +1,166 @@
+"""The calls of the JSON interface: path → one façade call each.
+
+What only reads runs beside everything else. What works on the state of the loop is asked of the thread that turns it
+(see ``turns.py``), so that it cannot meet a turn half-way; ending a rollout and taking an alert cannot wait for that.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final, Literal, cast
+
+from mlwright.doors.http.control import asked as bodies
+from mlwright.doors.http.control.asked import Asked
+from mlwright.doors.http.control.status import Processes
+from mlwright.doors.http.control.turns import Turns
+from mlwright.model.ids import RunId
+from mlwright.platform.facade import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What the control door holds: the platform, the thread that turns its loop, and a look at the processes."""
+
+    platform: Platform
+    turns: Turns
+    processes: Callable[[], Processes]
+
+
+Reading = Callable[[Platform, Asked], object]
+Changing = Callable[[Control, Asked], object]
+"""Returns the answer, or a future that will hold it."""
+
+
+def _monitor(platform: Platform, asked: Asked) -> object:
+    window = asked.window()
+    if window is not None:
+        return platform.watch.window(asked.path["endpoint"], window)
+    by = cast("Literal['day', 'month']", asked.one_of("by", ("day", "month")))
+    return platform.watch.performance(platform.parts.endpoint(asked.path["endpoint"]).name, by)
+
+
+def _pipelines(platform: Platform, asked: Asked) -> object:
+    return [
+        {"name": name, "about": (found.function.__doc__ or "").strip()}
+        for name, found in sorted(platform.training.pipelines().items())
+    ]
+
+
+READS: Final[Mapping[str, Reading]] = {
+    "/runs": lambda p, a: p.training.list(
+        limit=a.limit(50), failed=a.one_of("failed", ("false", "true")) == "true"
+    ),
+    "/runs/{run}": lambda p, a: p.training.get(RunId(a.path["run"])),
+    "/pipelines": _pipelines,
+    "/models": lambda p, a: p.releases.models(a.query.get("model")),
+    "/models/{ref}": lambda p, a: p.releases.version(a.path["ref"]),
+    "/models/{name}/{version:int}": lambda p, a: p.releases.version(f"{a.path['name']}/{a.path['version']}"),
+    "/endpoints": lambda p, a: p.releases.endpoints(),
+    "/endpoints/{endpoint}": lambda p, a: p.releases.status(a.path["endpoint"]),
+    "/rollouts": lambda p, a: p.rollouts.list(a.query.get("endpoint"), limit=a.limit(50)),
+    "/monitor/{endpoint}": _monitor,
+    "/drift/{endpoint}": lambda p, a: p.watch.drift(p.parts.endpoint(a.path["endpoint"]).name),
+    "/alerts": lambda p, a: p.watch.alerts(a.query.get("endpoint"), limit=a.limit(100)),
+    "/decisions": lambda p, a: p.records.decisions(a.query.get("subject"), limit=a.limit(100)),
+    "/audit": lambda p, a: p.records.audit(limit=a.limit(100)),
+    "/audit/verify": lambda p, a: {"first_broken_row": p.records.broken_audit_row()},
+    "/trace/{subject:path}": lambda p, a: p.records.trace(a.path["subject"]),
+}
+
+
+def _deploy(control: Control, asked: Asked) -> object:
+    return control.platform.releases.deploy(asked.path["endpoint"], asked.parse(bodies.Deploy).ref)
+
+
+def _promote(control: Control, asked: Asked) -> object:
+    ref = f"{asked.path['name']}/{asked.path['version']}"
+    return control.platform.releases.promote(ref, asked.parse(bodies.Alias).alias)
+
+
+def _start(control: Control, asked: Asked) -> object:
+    challenger = asked.parse(bodies.Challenge).challenger
+    return control.platform.rollouts.start(asked.path["endpoint"], challenger)
+
+
+def _abort(control: Control, asked: Asked) -> object:
+    return control.platform.rollouts.abort(asked.path["endpoint"], asked.parse(bodies.Reason).reason)
+
+
+def _acknowledge(control: Control, asked: Asked) -> object:
+    who = asked.parse(bodies.Who).who or control.platform.parts.actor
+    return control.platform.watch.acknowledge(asked.path["alert"], who)
+
+
+def _advance(control: Control, asked: Asked) -> "Future[object]":
+    endpoint = control.platform.parts.endpoint(asked.path["endpoint"]).name
+    return control.turns.ask(
+        f"judging the rollout at {endpoint}", lambda: control.platform.rollouts.advance(endpoint)
+    )
+
+
+def _watch(control: Control, asked: Asked) -> "Future[object]":
+    endpoint = control.platform.parts.endpoint(asked.path["endpoint"]).name
+    return control.turns.ask(f"watching {endpoint}", lambda: control.platform.watch.watch(endpoint))
+
+
+def _retrain(control: Control, asked: Asked) -> "Future[object]":
+    wanted = asked.parse(bodies.Retrain)
+    endpoint = control.platform.parts.endpoint(asked.path["endpoint"]).name
+    retraining = control.platform.retraining
+    if wanted.if_due:
+        return control.turns.ask(f"retraining {endpoint} if due", lambda: retraining.consider(endpoint))
+    return control.turns.ask(
+        f"retraining {endpoint}", lambda: retraining.retrain(endpoint, reason=wanted.reason)
+    )
+
+
+def _run(control: Control, asked: Asked) -> "Future[object]":
+    wanted = asked.parse(bodies.Run)
+    name = asked.path["pipeline"]
+    return control.turns.ask(
+        f"running {name}", lambda: control.platform.training.run(name, wanted.params, tags=wanted.tags)
+    )
+
+
+def _materialize(control: Control, asked: Asked) -> "Future[object]":
+    view = asked.parse(bodies.View).view
+    return control.turns.ask(
+        f"writing {view or 'all feature views'}", lambda: control.platform.data.materialize(view)
+    )
+
+
+def _check(control: Control, asked: Asked) -> "Future[object]":
+    asked.parse(bodies.Dataset)
+    return control.turns.ask("checking contracts", control.turns.looks.check_contracts)
+
+
+def _tick(control: Control, asked: Asked) -> "Future[object]":
+    return control.turns.ask("turning the loop", control.turns.turn)
+
+
+CHANGES: Final[Mapping[str, Changing]] = {
+    "/endpoints/{endpoint}/deploy": _deploy,
+    "/models/{name}/{version:int}/alias": _promote,
+    "/rollouts/{endpoint}/start": _start,
+    "/rollouts/{endpoint}/abort": _abort,
+    "/rollouts/{endpoint}/advance": _advance,
+    "/alerts/{alert}/ack": _acknowledge,
+    "/watch/{endpoint}": _watch,
+    "/retrain/{endpoint}": _retrain,
+    "/run/{pipeline}": _run,
+    "/features": _materialize,
+    "/contracts/check": _check,
+    "/tick": _tick,
+}
+
+NOT_OVER_HTTP: Final[Mapping[str, str]] = {
+    "data.load": "gives a frame to code in this process; its report is at /contracts/check",
+    "data.examples": "gives a frame to a pipeline in this process",
+    "data.forget": "lets go of this process's own memory",
+    "training.recover": "done once when `mlwright up` starts",
+    "releases.load": "gives a model to code in this process; clients ask the endpoint",
+    "releases.load_variant": "gives a model to code in this process; clients ask the endpoint",
+    "watch.deliver": "part of every tick",
+    "records.export": "writes into a folder of this machine: `mlwright export`",
+}
+"""Public methods of the journeys that no call reaches, and why."""

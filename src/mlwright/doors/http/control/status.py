@@ -1,0 +1,70 @@
+"""How the processes of ``mlwright up`` are: values that the JSON interface and the pages show."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from mlwright.model.contracts import ContractReport
+from mlwright.model.monitoring import Performance
+
+
+class WorkerState(StrEnum):
+    """Where an inference process stands in its life."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    WAITING = "waiting to start again"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """One inference process. ``restarts`` counts how often it ended by itself, ``said`` are its last words then."""
+
+    number: int
+    state: WorkerState
+    pid: int | None
+    restarts: int
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStatus:
+    """How the loop is turned. ``doing`` is what its thread works at now, ``error`` what the last failed turn said."""
+
+    every_s: float | None
+    turns: int
+    failures: int
+    last: datetime | None
+    doing: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What is looked at from time to time, because it costs too much for every page.
+
+    ``contracts`` is None until the first look is done; ``contracts_error`` says why they could not be checked.
+    ``audit_broken`` is the number of the first audit row that does not fit the chain. ``lately`` is each endpoint's
+    quality over its monitor's window, up to the last day that was evaluated.
+    """
+
+    contracts: tuple[ContractReport, ...] | None = None
+    contracts_at: datetime | None = None
+    contracts_error: str | None = None
+    audit_broken: int | None = None
+    lately: dict[str, Performance] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """The addresses and the inference processes."""
+
+    pages: str
+    inference: str
+    workers: tuple[WorkerStatus, ...]
+
+    @property
+    def serving(self) -> int:
+        """How many inference processes answer now."""
+        return sum(each.state is WorkerState.SERVING for each in self.workers)

@@ -1,0 +1,1 @@
+"""The processes of ``mlwright up``: a supervisor, a control process, and inference processes."""

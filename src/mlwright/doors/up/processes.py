@@ -1,0 +1,76 @@
+"""Starting and stopping inference processes."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from mlwright.errors import Conflict
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start_worker(
+    project: Path, port: int, host: str = "127.0.0.1", *, siblings: bool = False, log: Path | None = None
+) -> "subprocess.Popen[str]":
+    """Start one inference process and wait until it serves. It ends with this process, however that ends.
+
+    Args:
+        project: the project's folder.
+        port: where it listens.
+        host: a numeric loopback address.
+        siblings: others of this project listen on the port already.
+        log: where its standard error is kept; without it only for this call.
+
+    Raises:
+        Conflict: it ended instead; the message is what it said.
+    """
+    options = ["--siblings"] if siblings else []
+    # A file and not a pipe: nobody reads while it serves, and a full pipe would stop it.
+    with log.open("w+") if log else TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlwright.doors.up.worker"),
+                *("--project", str(project), "--host", host, "--port", str(port)),
+                *("--with-parent", *options),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            # Ctrl-C reaches the whole group of a terminal; only the supervisor shall hear it, and drain in order.
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        if process.stdout.readline().startswith("ready"):
+            return process
+        code = process.wait(timeout=30)
+        _close(process)
+        said.seek(0)
+        why = said.read().strip()[-2000:] or f"it said nothing and ended with {code}"
+    raise Conflict("the inference process did not start", where=f"port {port}", why=why)
+
+
+def stop(process: "subprocess.Popen[str]", grace_s: float = 20.0) -> None:
+    """Ask a process to finish what it answers and end; kill it where it does not."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=grace_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    _close(process)
+
+
+def _close(process: "subprocess.Popen[str]") -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()

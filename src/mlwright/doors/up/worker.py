@@ -1,0 +1,57 @@
+"""One inference process: ``python -m mlwright.doors.up.worker --project DIR --port N``.
+
+The supervisor starts as many as ``serve.workers`` says; they share the port. Standard output carries one line,
+``ready <port>``, once every endpoint that can load has loaded.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from threading import Thread
+
+from mlwright.doors.http.inference.server import serve
+from mlwright.errors import MlwrightError
+from mlwright.wiring import open_inference
+
+
+def main() -> int:
+    """Serve until SIGTERM; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="mlwright-worker")
+    parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--siblings", action="store_true", help="others of this project listen on the port")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
+    asked = parser.parse_args()
+
+    def ready() -> None:
+        if asked.with_parent:
+            Thread(target=_end_with_parent, name="parent", daemon=True).start()
+        sys.stdout.write(f"ready {asked.port}\n")
+        sys.stdout.flush()
+
+    try:
+        serve(
+            open_inference(asked.project),
+            asked.host,
+            asked.port,
+            ready=ready,
+            siblings=asked.siblings,
+        )
+    except MlwrightError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+def _end_with_parent() -> None:
+    """Wait until the other end of standard input closes: whoever started this process is gone, also by kill -9."""
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Pages: server-rendered, without a build step, the same values as the JSON interface."""

@@ -1,0 +1,316 @@
+"""What the templates draw, made from values of the façade by pure functions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import isfinite
+from statistics import fmean, median
+from typing import Final
+
+from mlwright.doors.web.charts import COLOURS, Event, Series, line_chart
+from mlwright.doors.web.facts import EndpointFacts, Facts
+from mlwright.doors.web.heatmap import heat_map
+from mlwright.doors.web.words import day, version_of
+from mlwright.model.ledger import Decision, Node, Trace
+from mlwright.model.monitoring import Alert, DriftReport, Estimate, Performance
+from mlwright.model.rollouts import Rollout, RolloutState
+from mlwright.model.windows import day_start
+
+_DAY: Final = timedelta(days=1)
+_PSI_FULL: Final = 0.5
+_ALERT, _RETRAIN, _PROMOTED, _KEPT_OUT = COLOURS[4], COLOURS[1], COLOURS[2], COLOURS[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """The days from the first to the last one that was judged, without gaps."""
+
+    start: datetime
+    days: int
+
+    @classmethod
+    def over(cls, days: Sequence[Performance]) -> "Axis":
+        """The axis of some judged days, in order; at least one."""
+        start, end = days[0].window.start, days[-1].window.end
+        return cls(start=start, days=max(1, (end - start) // _DAY))
+
+    def at(self, instant: datetime) -> float:
+        """Where an instant lies, in days from the start."""
+        return (instant - self.start) / _DAY
+
+    def index(self, instant: datetime) -> int:
+        """The day that holds an instant."""
+        return (instant - self.start) // _DAY
+
+    def holds(self, instant: datetime) -> bool:
+        """Whether an instant lies on the axis, or at most two days beyond: judged days are those before now."""
+        return -1 <= self.at(instant) <= self.days + 2
+
+    @property
+    def names(self) -> list[str]:
+        """Each day as ``2013-12-31``."""
+        return [f"{self.start + _DAY * at:%Y-%m-%d}" for at in range(self.days)]
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """At most about twelve marks: single days, or firsts of months."""
+        if self.days <= 62:
+            step = max(1, -(-self.days // 10))
+            return [(float(at), f"{self.start + _DAY * at:%-d %b}") for at in range(0, self.days, step)]
+        firsts = [at for at in range(self.days) if (self.start + _DAY * at).day == 1]
+        step = -(-len(firsts) // 14)
+        form = "%b" if step == 1 else "%b %y"
+        return [(float(at), f"{self.start + _DAY * at:{form}}") for at in firsts[::step]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graphs:
+    """The drawings of one endpoint as SVG; None where there is nothing to draw."""
+
+    quality: str | None = None
+    calibration: str | None = None
+    drift: str | None = None
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a rollout: its name, how long it takes at least, and whether it is done, now or ahead."""
+
+    name: str
+    at_least: timedelta
+    when: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One line of a lineage: how far from the subject, by which relation, what."""
+
+    depth: int
+    relation: str
+    node: Node
+    href: str | None
+
+
+def graphs(facts: EndpointFacts, decisions: Sequence[Decision], alerts: Sequence[Alert]) -> Graphs:
+    """Everything that is drawn of an endpoint's past."""
+    if not facts.days:
+        return Graphs()
+    axis = Axis.over(facts.days)
+    events = moments(axis, facts.settings.name, decisions, alerts)
+    return Graphs(
+        quality=quality_chart(axis, facts, events),
+        calibration=calibration_chart(axis, facts.days, events),
+        drift=drift_map(facts.drift),
+        first=facts.days[0].window.start,
+        last=facts.days[-1].window.end,
+    )
+
+
+def moments(
+    axis: Axis, endpoint: str, decisions: Sequence[Decision], alerts: Sequence[Alert]
+) -> tuple[Event, ...]:
+    """Alerts, retrainings and ends of rollouts as marks on the axis."""
+    found = [
+        Event(
+            at=axis.at(each.fired), label=f"{day(each.fired)}: alert, {each.summary}", colour=_ALERT, mark="▲"
+        )
+        for each in alerts
+        if each.endpoint == endpoint and axis.holds(each.fired)
+    ]
+    for each in decisions:
+        if each.subject != endpoint or not axis.holds(each.at):
+            continue
+        label = f"{day(each.at)}: {each.kind}, {each.outcome}"
+        if each.kind == "retrain":
+            found.append(Event(at=axis.at(each.at), label=label, colour=_RETRAIN, mark="◆"))
+        elif each.outcome.startswith(RolloutState.PROMOTED.value):
+            mark = f"v{version_of(each.outcome)}"
+            found.append(Event(at=axis.at(each.at), label=label, colour=_PROMOTED, mark=mark))
+        else:
+            found.append(Event(at=axis.at(each.at), label=label, colour=_KEPT_OUT, mark="×"))
+    return tuple(sorted(found, key=lambda event: event.at))
+
+
+def quality_chart(axis: Axis, facts: EndpointFacts, events: Sequence[Event]) -> str | None:
+    """The monitored metric by day with its interval, and by month."""
+    metric = facts.settings.monitor.metric
+    by_day = [_metric(each, metric) for each in facts.days]
+    if not any(by_day):
+        return None
+    daily: list[float | None] = [None] * axis.days
+    bands: list[tuple[float, float] | None] = [None] * axis.days
+    for performance, measured in zip(facts.days, by_day, strict=True):
+        if measured is not None:
+            at = axis.index(performance.window.start)
+            daily[at] = measured.value
+            bands[at] = (measured.lower, measured.upper)
+    months: list[float | None] = [None] * axis.days
+    for each in facts.months:
+        measured = _metric(each, metric)
+        inside = range(max(0, axis.index(each.window.start)), min(axis.days, axis.index(each.window.end)))
+        for at in inside:
+            months[at] = measured.value if measured else None
+    word = "AUC" if metric == "auc" else "Brier score"
+    series = [Series(name="day", values=daily, colour=COLOURS[0], bands=bands)]
+    if any(value is not None for value in months):
+        series.append(Series(name="month", values=months, colour=COLOURS[3], bold=True))
+    return line_chart(
+        title=f"{word} on matured labels, by day (shade: 95 % interval) and by month",
+        places=axis.names,
+        series=series,
+        events=events,
+        markers=False,
+        ticks=axis.ticks,
+        bounds=_bounds(daily, months),
+    )
+
+
+def calibration_chart(axis: Axis, days: Sequence[Performance], events: Sequence[Event]) -> str | None:
+    """What the model said on average, and what came; by week where days would be too many to see."""
+    span = 7 if axis.days > 62 else 1
+    said: list[float | None] = [None] * axis.days
+    came: list[float | None] = [None] * axis.days
+    for group in _groups(axis, days, span):
+        rows = sum(each.labelled for each in group)
+        if rows:
+            inside = range(axis.index(group[0].window.start), axis.index(group[-1].window.start) + 1)
+            scores = sum((each.mean_score or 0.0) * each.labelled for each in group) / rows
+            labels = sum((each.positive_rate or 0.0) * each.labelled for each in group) / rows
+            for at in inside:
+                said[at], came[at] = scores, labels
+    if not any(value is not None for value in said):
+        return None
+    return line_chart(
+        title=f"Calibration: mean score against positive rate, by {'week' if span == 7 else 'day'}",
+        places=axis.names,
+        series=[
+            Series(name="mean score", values=said, colour=COLOURS[3]),
+            Series(name="positive rate", values=came, colour=COLOURS[1]),
+        ],
+        events=[each for each in events if each.mark.startswith("v")],
+        markers=False,
+        ticks=axis.ticks,
+        height=220,
+    )
+
+
+def drift_map(reports: Sequence[DriftReport]) -> str | None:
+    """PSI of each feature over time, the features that moved most on top; the median of the days of a week."""
+    if not reports:
+        return None
+    start, end = day_start(reports[0].window.start), reports[-1].window.end
+    count = max(1, (end - start) // _DAY)
+    span = 1 if count <= 31 else 7
+    columns = -(-count // span)
+    found: dict[str, list[list[float]]] = {}
+    for report in reports:
+        at = min((report.window.start - start) // _DAY // span, columns - 1)
+        for feature in report.features:
+            if isfinite(feature.psi):
+                found.setdefault(feature.column, [[] for _ in range(columns)])[at].append(feature.psi)
+    rows = {name: [median(cell) if cell else None for cell in cells] for name, cells in found.items()}
+    order = sorted(rows, key=lambda name: -fmean([cell for cell in rows[name] if cell is not None] or [0.0]))
+    firsts = [start + _DAY * span * at for at in range(columns)]
+    return heat_map(
+        title=f"Drift: PSI of each feature against the champion's reference, by {'week' if span == 7 else 'day'}",
+        rows=order,
+        columns=[f"{'week' if span == 7 else 'day'} of {first:%-d %b %Y}" for first in firsts],
+        values=[rows[name] for name in order],
+        ticks=_week_ticks(firsts),
+        full=_PSI_FULL,
+        unit="PSI",
+    )
+
+
+def steps(rollout: Rollout) -> tuple[Step, ...]:
+    """The plan of a rollout, and how far it came."""
+    state = rollout.state
+
+    def when(at: int) -> str:
+        if at < rollout.step or state is RolloutState.PROMOTED:
+            return "done"
+        return "now" if at == rollout.step and not state.ended else "ended" if at == rollout.step else "ahead"
+
+    return tuple(
+        Step(name=each.name, at_least=each.at_least, when=when(at))
+        for at, each in enumerate(rollout.plan.steps)
+    )
+
+
+def evidence_rows(evidence: Mapping[str, object]) -> tuple[tuple[str, object], ...]:
+    """The plain facts of an evidence, without what is nested; that has its own place or is too much for a page."""
+    return tuple(
+        (name.replace("_", " "), value)
+        for name, value in evidence.items()
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+    )
+
+
+def lineage(trace: Trace) -> tuple[tuple[Branch, ...], tuple[Branch, ...]]:
+    """Causes and effects of a thing as indented lines; what is reached twice is opened where it comes first."""
+    causes = _branches(trace.node, [(each.effect, each.relation, each.cause) for each in trace.causes])
+    effects = _branches(trace.node, [(each.cause, each.relation, each.effect) for each in trace.effects])
+    return causes, effects
+
+
+def first_fact(facts: Facts) -> str | None:
+    """What to type next in a project in which something is still missing; None where the loop is closed."""
+    if not facts.runs:
+        return "mlwright run --list"
+    if not facts.versions:
+        return f"mlwright runs {facts.runs[0].id}"
+    empty = next((each for each in facts.endpoints if each.status.route is None), None)
+    return f"mlwright deploy {empty.settings.name} {facts.versions[0].ref}" if empty else None
+
+
+def _branches(root: Node, edges: Sequence[tuple[Node, str, Node]]) -> tuple[Branch, ...]:
+    opened: set[Node] = set()
+    lines: list[Branch] = []
+
+    def walk(node: Node, depth: int) -> None:
+        if node in opened:
+            return
+        opened.add(node)
+        for near, relation, far in edges:
+            if near == node:
+                lines.append(Branch(depth=depth, relation=relation, node=far, href=_href(far)))
+                walk(far, depth + 1)
+
+    walk(root, 0)
+    return tuple(lines)
+
+
+def _href(node: Node) -> str | None:
+    if node.kind == "run":
+        return f"/runs/{node.id}"
+    return f"/models/{node.id}" if node.kind == "model" else None
+
+
+def _metric(performance: Performance, metric: str) -> Estimate | None:
+    return performance.auc if metric == "auc" else performance.brier
+
+
+def _bounds(daily: Sequence[float | None], months: Sequence[float | None]) -> tuple[float, float]:
+    """Where nearly all values lie: one day with few labels shall not flatten all others."""
+    known = sorted(value for value in daily if value is not None)
+    edge = len(known) // 50
+    shown = [*known[edge : len(known) - edge], *(value for value in months if value is not None)]
+    margin = max(0.01, (max(shown) - min(shown)) * 0.15)
+    return max(0.0, min(shown) - margin), min(1.0, max(shown) + margin)
+
+
+def _groups(axis: Axis, days: Sequence[Performance], span: int) -> list[list[Performance]]:
+    groups: dict[int, list[Performance]] = {}
+    for each in days:
+        groups.setdefault(axis.index(each.window.start) // span, []).append(each)
+    return list(groups.values())
+
+
+def _week_ticks(firsts: Sequence[datetime]) -> list[tuple[int, str]]:
+    if len(firsts) <= 16:
+        return [(at, f"{first:%-d %b}") for at, first in enumerate(firsts) if at % 2 == 0 or len(firsts) <= 9]
+    changed = [at for at in range(1, len(firsts)) if firsts[at].month != firsts[at - 1].month]
+    step = -(-len(changed) // 14) or 1
+    return [(at, f"{firsts[at]:%b}") for at in changed[::step]]

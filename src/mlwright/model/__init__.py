@@ -1,0 +1,1 @@
+"""Frozen values and pure functions. Nothing here reads, writes or imports above this floor."""

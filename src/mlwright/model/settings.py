@@ -1,0 +1,129 @@
+"""A project's settings as frozen values. ``mlwright.toml`` is parsed into these once, at the edge."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from mlwright.model.features import FeatureView
+from mlwright.model.rollouts import RolloutPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSettings:
+    """A named data set: where its rows come from and which contract they keep."""
+
+    name: str
+    source: str
+    contract: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSettings:
+    """The truth that a prediction waits for.
+
+    ``observed`` names the column that says when each label became known; a window counts once ``horizon`` has
+    passed since its end.
+    """
+
+    column: str
+    horizon: timedelta
+    observed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SloSettings:
+    """What an endpoint promises to those who call it."""
+
+    latency_p99: timedelta = timedelta(milliseconds=250)
+    availability: float = 0.999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorSettings:
+    """When realised quality counts as decayed.
+
+    An alert fires when the whole confidence interval of the metric over ``window`` lies more than ``tolerance``
+    below the evidence that the champion was released with.
+    """
+
+    metric: str = "auc"
+    window: timedelta = timedelta(days=14)
+    tolerance: float = 0.02
+    level: float = 0.90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainSettings:
+    """What starts a retraining, on which windows of history, and what its winner must show."""
+
+    pipeline: str
+    on: tuple[str, ...] = ("performance", "schedule:monthly")
+    windows: tuple[str, ...] = ("all",)
+    cooldown: timedelta = timedelta(days=14)
+    gate_window: timedelta = timedelta(days=14)
+    gate_level: float = 0.95
+    approval: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSettings:
+    """A model behind an address, with everything that watches over it."""
+
+    name: str
+    model: str
+    entity: str
+    timestamp: str
+    label: LabelSettings
+    features: tuple[str, ...] = ()
+    slo: SloSettings = field(default_factory=SloSettings)
+    rollout: RolloutPlan | None = None
+    monitor: MonitorSettings = field(default_factory=MonitorSettings)
+    retrain: RetrainSettings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """Where alerts go besides the page: ``log`` or a webhook URL (as ``env:NAME`` or ``file:PATH`` if secret)."""
+
+    kind: str
+    url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """The address of the pages and of the endpoints, and how many inference processes share it."""
+
+    host: str = "127.0.0.1"
+    port: int = 8500
+    inference_port: int = 8501
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One project."""
+
+    name: str
+    root: Path
+    state: Path
+    database: str = field(repr=False)
+    artifacts: str
+    pipelines: tuple[str, ...] = ("pipeline.py",)
+    seed: int = 0
+    datasets: tuple[DatasetSettings, ...] = ()
+    feature_views: tuple[FeatureView, ...] = ()
+    endpoints: tuple[EndpointSettings, ...] = ()
+    notify: tuple[NotifySettings, ...] = ()
+    serve: ServeSettings = field(default_factory=ServeSettings)
+
+    def endpoint(self, name: str) -> EndpointSettings | None:
+        """The endpoint of that name, or None."""
+        return next((endpoint for endpoint in self.endpoints if endpoint.name == name), None)
+
+    def dataset(self, name: str) -> DatasetSettings | None:
+        """The data set of that name, or None."""
+        return next((dataset for dataset in self.datasets if dataset.name == name), None)
+
+    def view(self, name: str) -> FeatureView | None:
+        """The feature view of that name, or None."""
+        return next((view for view in self.feature_views if view.name == name), None)

@@ -1,0 +1,1 @@
+"""The façade: composes stages into journeys (check, train, release, roll out, watch, retrain)."""

@@ -1,0 +1,56 @@
+"""The front door of everything below the doors: one object, one journey a subject."""
+
+from dataclasses import dataclass
+
+from mlwright.model.ledger import Decision
+from mlwright.model.rollouts import Rollout
+from mlwright.platform.data import DataJourney
+from mlwright.platform.parts import Parts
+from mlwright.platform.records import RecordsJourney
+from mlwright.platform.releases import ReleaseJourney
+from mlwright.platform.retraining import RetrainJourney
+from mlwright.platform.rolling import RolloutJourney
+from mlwright.platform.training import TrainingJourney
+from mlwright.platform.watching import Watched, WatchJourney
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """What one turn of the loop did at one endpoint."""
+
+    endpoint: str
+    watched: Watched
+    rollout: Rollout | None
+    decision: Decision | None
+
+
+class Platform:
+    """A project's journeys. Doors hold this and nothing else."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.data = DataJourney(parts)
+        self.training = TrainingJourney(parts, self.data)
+        self.releases = ReleaseJourney(parts)
+        self.rollouts = RolloutJourney(parts, self.releases)
+        self.watch = WatchJourney(parts, self.releases)
+        self.retraining = RetrainJourney(parts, self.training, self.releases, self.rollouts)
+        self.records = RecordsJourney(parts)
+
+    def tick(self) -> tuple[Tick, ...]:
+        """Turn the loop once: watch, judge the rollout, decide about retraining, tell people, tidy the log.
+
+        Safe to call at any time and again after a crash: every stage keeps how far it came.
+        """
+        turns = tuple(
+            Tick(
+                endpoint=each.name,
+                watched=self.watch.watch(each.name),
+                rollout=self.rollouts.advance(each.name),
+                decision=self.retraining.consider(each.name),
+            )
+            for each in self.parts.settings.endpoints
+        )
+        self.watch.deliver()
+        self.parts.log.compact()
+        return turns

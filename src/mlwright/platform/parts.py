@@ -1,0 +1,106 @@
+"""What the platform is made of: the engines that wiring chose, and the settings they serve."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from mlwright.errors import NotFound
+from mlwright.model.contracts import Contract
+from mlwright.model.ledger import Decision, Node
+from mlwright.model.settings import DatasetSettings, EndpointSettings, Settings
+from mlwright.ports.artifacts import ArtifactStore
+from mlwright.ports.clock import Clock
+from mlwright.ports.executor import Executor
+from mlwright.ports.notifier import Notifier
+from mlwright.ports.online_store import OnlineStore
+from mlwright.stages.ledger import store as ledger
+from mlwright.stages.pipelines.values import ModelShelf
+from mlwright.stages.serving.log import PredictionLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """One project's engines. Journeys hold these and nothing else."""
+
+    settings: Settings
+    engine: Engine
+    artifacts: ArtifactStore
+    online: OnlineStore
+    shelf: ModelShelf
+    executor: Executor
+    clock: Clock
+    notifiers: tuple[Notifier, ...]
+    log: PredictionLog
+    read_contract: Callable[[str], Contract]
+    """Path of a contract file, relative to the project → the contract."""
+    actor: str = "local"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read with; it sees one state of the database."""
+        with self.engine.connect().execution_options(mlwright_read=True) as tx:
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: everything in it is kept, or nothing is."""
+        with self.engine.begin() as tx:
+            yield tx
+
+    def endpoint(self, name: str) -> EndpointSettings:
+        """The endpoint's settings.
+
+        Raises:
+            NotFound: mlwright.toml has no such endpoint.
+        """
+        found = self.settings.endpoint(name)
+        if found is None:
+            raise NotFound.named("endpoint", name, [each.name for each in self.settings.endpoints])
+        return found
+
+    def dataset(self, name: str) -> DatasetSettings:
+        """The data set's settings.
+
+        Raises:
+            NotFound: mlwright.toml has no such data set.
+        """
+        found = self.settings.dataset(name)
+        if found is None:
+            raise NotFound.named("dataset", name, [each.name for each in self.settings.datasets])
+        return found
+
+    def audit(self, tx: Connection, action: str, subject: str, **details: object) -> None:
+        """Add an audit row to the transaction that makes the change."""
+        ledger.append_audit(tx, self.clock.now(), self.actor, action, subject, dict(details))
+
+    def decide(
+        self,
+        tx: Connection,
+        kind: str,
+        subject: str,
+        outcome: str,
+        reasons: tuple[str, ...],
+        evidence: dict[str, object] | None = None,
+        at: datetime | None = None,
+    ) -> Decision:
+        """Write down a decision and why it was made."""
+        now = at or self.clock.now()
+        decision = Decision(
+            id=f"{kind}-{subject}-{now:%Y%m%dT%H%M%S}",
+            at=now,
+            kind=kind,
+            subject=subject,
+            outcome=outcome,
+            reasons=reasons,
+            evidence=evidence or {},
+        )
+        ledger.add_decision(tx, decision)
+        return decision
+
+
+def node(kind: str, name: object) -> Node:
+    """A node of the lineage graph."""
+    return Node(kind=kind, id=str(name))

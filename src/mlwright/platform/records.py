@@ -1,0 +1,83 @@
+"""The book of the project: lineage, decisions, the audit chain, and tables to take away."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import MetaData, select
+
+from mlwright.errors import NotFound
+from mlwright.model.ledger import AuditRow, Decision, Node, Trace
+from mlwright.platform.parts import Parts
+from mlwright.stages.ledger import store as ledger
+from mlwright.stages.registry import store as registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """One table that was written: its name, file and number of rows."""
+
+    table: str
+    file: Path
+    rows: int
+
+
+class RecordsJourney:
+    """Reads what was written down, and hands it out."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def trace(self, subject: str) -> Trace:
+        """What a thing came from and what came from it.
+
+        Args:
+            subject: ``kind:id``, such as ``model:flight-delay/3``, ``run:…``, ``endpoint:delay``, or a plain model
+                reference.
+
+        Raises:
+            NotFound: nothing is recorded under this name.
+        """
+        with self._parts.read() as tx:
+            text = subject if ":" in subject else f"model:{registry.resolve(tx, subject).ref}"
+            found = ledger.trace(tx, Node.parse(text))
+        if not found.causes and not found.effects:
+            raise NotFound(f"nothing is recorded about {text!r}", next_command="mlwright runs")
+        return found
+
+    def decisions(self, subject: str | None = None, *, limit: int = 100) -> tuple[Decision, ...]:
+        """The latest decisions first."""
+        with self._parts.read() as tx:
+            return tuple(ledger.list_decisions(tx, subject=subject, limit=limit))
+
+    def audit(self, *, limit: int = 100) -> tuple[AuditRow, ...]:
+        """The latest audit rows first."""
+        with self._parts.read() as tx:
+            return tuple(ledger.list_audit(tx, limit=limit))
+
+    def broken_audit_row(self) -> int | None:
+        """The number of the first audit row that does not fit the chain, or None where all do."""
+        with self._parts.read() as tx:
+            return ledger.verify_chain(tx)
+
+    def export(self, folder: Path) -> tuple[Exported, ...]:
+        """Write every table of the database, and all predictions and labels, as Parquet files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        written: list[Exported] = []
+        tables = MetaData()
+        with self._parts.read() as tx:
+            tables.reflect(tx)
+            for table in tables.sorted_tables:
+                rows = [dict(row) for row in tx.execute(select(table)).mappings()]
+                written.append(_write(folder, table.name, pl.DataFrame(rows, infer_schema_length=None)))
+        written.append(_write(folder, "predictions", self._parts.log.predictions(None, served_only=False)))
+        written.append(_write(folder, "labels", self._parts.log.labels(None)))
+        return tuple(written)
+
+
+def _write(folder: Path, name: str, frame: pl.DataFrame) -> Exported:
+    file = folder / f"{name}.parquet"
+    partial = file.with_suffix(".partial")
+    frame.write_parquet(partial)
+    partial.replace(file)
+    return Exported(table=name, file=file, rows=frame.height)

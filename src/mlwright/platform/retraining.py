@@ -1,0 +1,246 @@
+"""The journey back: when to retrain, on which windows, and whether a candidate is worth a rollout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from inspect import signature
+from io import BytesIO
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlwright.errors import CheckFailed, MlwrightError, StorageError, UsageError
+from mlwright.model.durations import parse_duration
+from mlwright.model.ids import EndpointName
+from mlwright.model.ledger import Decision
+from mlwright.model.registry import ModelVersion
+from mlwright.model.settings import EndpointSettings, RetrainSettings
+from mlwright.model.windows import Window, month_start
+from mlwright.platform.parts import Parts
+from mlwright.platform.releases import ReleaseJourney
+from mlwright.platform.rolling import RolloutJourney
+from mlwright.platform.training import TrainingJourney
+from mlwright.stages.ledger import store as ledger
+from mlwright.stages.monitoring import store as monitoring
+from mlwright.stages.monitoring.comparison import Candidate, GateDecision, choose
+from mlwright.stages.rollouts import store as rollouts
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """Why a retraining is due."""
+
+    kind: str
+    reason: str
+
+
+class RetrainJourney:
+    """Decides about retraining, trains candidates, and lets the gate compare them with the champion."""
+
+    def __init__(
+        self, parts: Parts, training: TrainingJourney, releases: ReleaseJourney, rollouts: RolloutJourney
+    ) -> None:
+        self._parts = parts
+        self._training = training
+        self._releases = releases
+        self._rollouts = rollouts
+
+    def consider(self, endpoint: str) -> Decision | None:
+        """Retrain if a trigger asks for it and nothing forbids it now; returns the decision, None where none was due.
+
+        A schedule that falls due while a rollout runs, the cool-down lasts or the endpoint has answered nothing
+        lately is kept until it can be done. A retraining that fails is a decision too: the champion stays, and the
+        cool-down keeps the failure from being repeated at every turn.
+        """
+        settings = self._parts.endpoint(endpoint)
+        if settings.retrain is None:
+            return None
+        self._note_schedule(settings, settings.retrain)
+        trigger = self._trigger(settings, settings.retrain)
+        if trigger is None or not self._free(settings, settings.retrain):
+            return None
+        if settings.retrain.approval != "auto":
+            return self._await_approval(settings, trigger)
+        try:
+            return self.retrain(endpoint, reason=trigger.reason)
+        except StorageError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - a pipeline is the project's code and may raise anything
+            why = (
+                failure.what if isinstance(failure, MlwrightError) else f"{type(failure).__name__}: {failure}"
+            )
+            return self._done(settings, "failed: keep the champion", (trigger.reason, why), {})
+
+    def retrain(self, endpoint: str, *, reason: str = "asked for by hand") -> Decision:
+        """Train a candidate on each window, compare all with the champion on the same rows, start the rollout.
+
+        Raises:
+            UsageError: the endpoint has no ``retrain`` settings.
+        """
+        settings = self._parts.endpoint(endpoint)
+        if settings.retrain is None:
+            raise UsageError(
+                f"endpoint {endpoint!r} has no retrain settings",
+                where="mlwright.toml",
+                next_command="mlwright init --help",
+            )
+        now = self._parts.clock.now()
+        with self._parts.write() as tx:
+            self._parts.audit(tx, "retrain", f"endpoint:{endpoint}", reason=reason)
+        candidates, refused = self._candidates(settings, settings.retrain, now)
+        if not candidates:
+            return self._done(settings, "keep the champion", (reason, *refused), {})
+        gate = self._judge(settings, settings.retrain, candidates)
+        evidence: dict[str, object] = {
+            "candidates": {name: version.ref for name, version in candidates.items()},
+            "comparisons": [each.as_evidence() for each in gate.comparisons],
+        }
+        if gate.chosen is None:
+            return self._done(settings, "keep the champion", (reason, gate.reason, *refused), evidence)
+        winner = candidates[gate.chosen]
+        if settings.rollout is None:
+            self._releases.deploy(endpoint, winner.ref)
+            return self._done(settings, f"deploy {winner.ref}", (reason, gate.reason, *refused), evidence)
+        rollout = self._rollouts.start(endpoint, winner.ref)
+        evidence["rollout"] = rollout.id
+        return self._done(
+            settings, f"roll out {winner.ref} ({gate.chosen})", (reason, gate.reason, *refused), evidence
+        )
+
+    def _candidates(
+        self, settings: EndpointSettings, retrain: RetrainSettings, now: datetime
+    ) -> tuple[dict[str, ModelVersion], tuple[str, ...]]:
+        found: dict[str, ModelVersion] = {}
+        refused: list[str] = []
+        for window in retrain.windows:
+            start = _FIRST if window == "all" else now - parse_duration(window)
+            params: dict[str, object] = {"start": start, "end": now}
+            if "holdout" in signature(self._training.pipelines()[retrain.pipeline].function).parameters:
+                params["holdout"] = _days(retrain)
+            try:
+                run = self._training.run(
+                    retrain.pipeline, params, tags={"window": window, "endpoint": settings.name}
+                )
+            except CheckFailed as refusal:
+                refused.append(f"candidate {window!r} was refused: {refusal.what}")
+                continue
+            found[window] = self._releases.version(run.tags["model"])
+        return found, tuple(refused)
+
+    def _judge(
+        self, settings: EndpointSettings, retrain: RetrainSettings, candidates: dict[str, ModelVersion]
+    ) -> GateDecision:
+        champion = self._releases.version(settings.model)
+        rows = self._same_rows(list(candidates.values()))
+        labels = rows[settings.label.column].cast(pl.Float64).to_numpy()
+        days = rows[settings.timestamp].dt.epoch("d").to_numpy()
+        model = self._releases.load(champion)
+        asked = rows.select(model.signature.input_names).to_dict(as_series=False)
+        scored = [
+            Candidate(name=name, scores=_scores_of(self._parts, version, rows, settings))
+            for name, version in candidates.items()
+        ]
+        return choose(
+            labels,
+            champion=np.asarray(model.predict(asked)),
+            candidates=scored,
+            clusters=days,
+            metric=settings.monitor.metric,
+            level=retrain.gate_level,
+        )
+
+    def _same_rows(self, versions: Sequence[ModelVersion]) -> pl.DataFrame:
+        frames = [holdout_of(self._parts, version) for version in versions]
+        # All windows end at the same instant and hold out the same last stretch, so the rows are the same;
+        # should a pipeline choose otherwise, only the rows that all of them held out are comparable.
+        shortest = min(frames, key=lambda frame: frame.height)
+        return shortest.drop("score")
+
+    def _note_schedule(self, settings: EndpointSettings, retrain: RetrainSettings) -> None:
+        if "schedule:monthly" not in retrain.on:
+            return
+        now = self._parts.clock.now()
+        month = month_start(now).isoformat()
+        with self._parts.read() as tx:
+            seen = ledger.get_mark(tx, f"schedule-seen:{settings.name}")
+        if seen == month:
+            return
+        with self._parts.write() as tx:
+            ledger.set_mark(tx, f"schedule-seen:{settings.name}", month)
+            if seen is not None:
+                ledger.set_mark(tx, f"schedule-due:{settings.name}", month)
+
+    def _trigger(self, settings: EndpointSettings, retrain: RetrainSettings) -> Trigger | None:
+        with self._parts.read() as tx:
+            firing = monitoring.firing(tx, EndpointName(settings.name))
+            due = ledger.get_mark(tx, f"schedule-due:{settings.name}")
+        decayed = next((alert for alert in firing if alert.rule == settings.monitor.metric), None)
+        if "performance" in retrain.on and decayed is not None:
+            return Trigger(kind="performance", reason=f"alert {decayed.id}: {decayed.summary}")
+        if due:
+            return Trigger(kind="schedule", reason=f"the monthly schedule of {due[:7]}")
+        return None
+
+    def _free(self, settings: EndpointSettings, retrain: RetrainSettings) -> bool:
+        with self._parts.read() as tx:
+            last = ledger.get_mark(tx, f"retrained:{settings.name}")
+            busy = rollouts.running(tx, EndpointName(settings.name)) is not None
+        now = self._parts.clock.now()
+        since = datetime.fromisoformat(last) if last else None
+        if busy or (since is not None and now - since < retrain.cooldown):
+            return False
+        # The gate compares on the latest stretch: without new answers in it there is nothing to compare on. A project
+        # whose past was replayed, or that nobody asks any more, stays as it is.
+        start = max(since or now - retrain.gate_window, now - retrain.gate_window)
+        lately = Window(start=min(start, now), end=now)
+        return not self._parts.log.predictions(lately, served_only=True, endpoint=settings.name).is_empty()
+
+    def _await_approval(self, settings: EndpointSettings, trigger: Trigger) -> Decision | None:
+        with self._parts.read() as tx:
+            asked = ledger.get_mark(tx, f"approval-asked:{settings.name}")
+        if asked == trigger.reason:
+            return None
+        with self._parts.write() as tx:
+            ledger.set_mark(tx, f"approval-asked:{settings.name}", trigger.reason)
+        return self._decide(
+            settings,
+            "wait for approval",
+            (trigger.reason, f"approval is {settings.retrain.approval!r}" if settings.retrain else ""),
+            {"next": f"mlwright retrain {settings.name}"},
+        )
+
+    def _done(
+        self, settings: EndpointSettings, outcome: str, reasons: tuple[str, ...], evidence: dict[str, object]
+    ) -> Decision:
+        # Marked last: a retraining that was killed is asked for again, and its finished steps are not repeated.
+        with self._parts.write() as tx:
+            ledger.set_mark(tx, f"retrained:{settings.name}", self._parts.clock.now().isoformat())
+            ledger.set_mark(tx, f"schedule-due:{settings.name}", "")
+            return self._parts.decide(tx, "retrain", settings.name, outcome, reasons, evidence)
+
+    def _decide(
+        self, settings: EndpointSettings, outcome: str, reasons: tuple[str, ...], evidence: dict[str, object]
+    ) -> Decision:
+        with self._parts.write() as tx:
+            return self._parts.decide(tx, "retrain", settings.name, outcome, reasons, evidence)
+
+
+def holdout_of(parts: Parts, version: ModelVersion) -> pl.DataFrame:
+    """The held-out rows of a version, with its recipe's score on each."""
+    if version.evaluation is None or version.evaluation.holdout is None:
+        raise UsageError(f"{version.ref} was registered without evidence", next_command="mlwright models")
+    return pl.read_parquet(BytesIO(parts.artifacts.get_bytes(version.evaluation.holdout)))
+
+
+def _scores_of(
+    parts: Parts, version: ModelVersion, rows: pl.DataFrame, settings: EndpointSettings
+) -> NDArray[np.float64]:
+    own = holdout_of(parts, version).select(settings.entity, "score")
+    return rows.join(own, on=settings.entity, how="left", maintain_order="left")["score"].to_numpy()
+
+
+def _days(retrain: RetrainSettings) -> str:
+    return f"{retrain.gate_window.days}d"

@@ -1,0 +1,187 @@
+"""The journey of a challenger: shadow, canary, and the verdict that lets it in or keeps it out."""
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from mlwright.errors import Conflict, NotFound, UsageError
+from mlwright.model.ids import EndpointName, RolloutId
+from mlwright.model.rollouts import Rollout, RolloutState, RolloutVerdict, Verdict
+from mlwright.model.windows import Window
+from mlwright.platform.parts import Parts
+from mlwright.platform.releases import CHALLENGER, ReleaseJourney, require_served
+from mlwright.stages.ledger import store as ledger
+from mlwright.stages.monitoring.labels import join_labels
+from mlwright.stages.registry import store as registry
+from mlwright.stages.rollouts import machine
+from mlwright.stages.rollouts import store as rollouts
+from mlwright.stages.rollouts.evidence import Evidence, from_frames
+from mlwright.stages.rollouts.verdict import judge
+from mlwright.stages.serving import store as serving
+
+
+class RolloutJourney:
+    """Starts, advances and ends rollouts."""
+
+    def __init__(self, parts: Parts, releases: ReleaseJourney) -> None:
+        self._parts = parts
+        self._releases = releases
+
+    def start(self, endpoint: str, challenger: str) -> Rollout:
+        """Start to roll a challenger out behind an endpoint.
+
+        Args:
+            endpoint: the endpoint's name.
+            challenger: the version, as ``name/3`` or ``name@challenger``.
+
+        Raises:
+            Conflict: another rollout is under way, or the challenger already serves everything.
+            NotFound: the endpoint has no champion yet, or there is no such version of its model.
+        """
+        settings = self._parts.endpoint(endpoint)
+        version = self._releases.version(challenger)
+        require_served(settings, version)
+        status = self._releases.status(endpoint)
+        if status.champion is None or status.route is None:
+            raise NotFound(
+                f"endpoint {endpoint!r} has no champion to compare with",
+                next_command=f"mlwright deploy {endpoint} {challenger}",
+            )
+        if status.champion.version == version.version:
+            raise Conflict(f"{version.ref} already is the champion of {endpoint!r}")
+        self._releases.load(version)
+        now = self._parts.clock.now()
+        if settings.rollout is None:
+            raise UsageError(
+                f"endpoint {endpoint!r} has no rollout steps",
+                where="mlwright.toml",
+                next_command=f"mlwright deploy {endpoint} {version.ref}",
+            )
+        plan = settings.rollout
+        with self._parts.write() as tx:
+            rollout = machine.start(
+                id=RolloutId(f"{endpoint}-{version.version}-{now:%Y%m%d%H%M%S%f}"),
+                endpoint=EndpointName(endpoint),
+                model=version.model,
+                champion=status.champion.version,
+                challenger=version.version,
+                plan=plan,
+                now=now,
+            )
+            rollouts.save(tx, rollout)
+            registry.set_alias(tx, version.model, CHALLENGER, version.version)
+            serving.set_route(tx, rollout.endpoint, machine.variants(rollout), at=now, salt=rollout.id)
+            self._parts.audit(
+                tx, "rollout start", f"endpoint:{endpoint}", rollout=rollout.id, version=version.ref
+            )
+        return rollout
+
+    def advance(self, endpoint: str) -> Rollout | None:
+        """Judge the running rollout on what is known now and act on the verdict. None where none is running."""
+        now = self._parts.clock.now()
+        with self._parts.read() as tx:
+            rollout = rollouts.running(tx, EndpointName(endpoint))
+        if rollout is None:
+            return None
+        evidence = self._evidence(rollout, now)
+        verdict = judge(rollout, evidence, now, mature=True)
+        after = machine.advance(rollout, verdict, now)
+        self._apply(rollout, after, verdict, now)
+        return after
+
+    def abort(self, endpoint: str, reason: str) -> Rollout:
+        """End the running rollout; the champion answers everything.
+
+        Raises:
+            NotFound: no rollout is under way.
+        """
+        now = self._parts.clock.now()
+        with self._parts.read() as tx:
+            rollout = rollouts.running(tx, EndpointName(endpoint))
+        if rollout is None:
+            raise NotFound(
+                f"no rollout is under way at endpoint {endpoint!r}", next_command="mlwright rollout list"
+            )
+        after = machine.abort(rollout, now, reason)
+        verdict = after.last or RolloutVerdict(at=now, verdict=Verdict.ROLLBACK, reason=reason)
+        self._apply(rollout, after, verdict, now)
+        return after
+
+    def list(self, endpoint: str | None = None, *, limit: int = 50) -> tuple[Rollout, ...]:
+        """The latest rollouts first."""
+        with self._parts.read() as tx:
+            return tuple(
+                rollouts.list_rollouts(tx, endpoint=EndpointName(endpoint) if endpoint else None, limit=limit)
+            )
+
+    def _apply(self, before: Rollout, after: Rollout, verdict: RolloutVerdict, now: datetime) -> None:
+        subject = f"endpoint:{after.endpoint}"
+        with self._parts.write() as tx:
+            rollouts.save(tx, after)
+            rollouts.add_verdict(tx, after.id, verdict)
+            if after.state is RolloutState.PROMOTED:
+                registry.set_alias(tx, after.model, "champion", after.challenger)
+                ledger.set_mark(tx, f"champion-since:{after.endpoint}", now.isoformat())
+            if after.step != before.step or after.state.ended:
+                salt = after.id if not after.state.ended else None
+                route = serving.set_route(tx, after.endpoint, machine.variants(after), at=now, salt=salt)
+                self._parts.audit(
+                    tx,
+                    "route",
+                    subject,
+                    rollout=after.id,
+                    state=str(after.state),
+                    generation=route.generation,
+                )
+            if after.state.ended:
+                self._parts.decide(
+                    tx,
+                    "rollout",
+                    str(after.endpoint),
+                    f"{after.state}: {after.model}/{after.challenger} against {after.model}/{after.champion}",
+                    (verdict.reason,),
+                    {
+                        "rollout": after.id,
+                        "guardrails": [
+                            {
+                                "name": g.name,
+                                "n": g.n,
+                                "estimate": g.estimate,
+                                "lower": g.lower,
+                                "upper": g.upper,
+                            }
+                            for g in verdict.guardrails
+                        ],
+                    },
+                )
+
+    def _evidence(self, rollout: Rollout, now: datetime) -> Evidence:
+        settings = self._parts.endpoint(rollout.endpoint)
+        window = Window(start=rollout.started, end=max(now, rollout.started))
+        scored = self._parts.log.predictions(window, served_only=False, endpoint=rollout.endpoint)
+        with self._parts.read() as tx:
+            route = serving.current_route(tx, rollout.endpoint)
+        generation = route.generation if route else 0
+        refs = {name: f"{rollout.model}/{number}" for name, number in _versions(rollout).items()}
+        champion = scored.filter(pl.col("model_version") == refs["champion"])
+        challenger = scored.filter(pl.col("model_version") == refs["challenger"])
+        # Only rows whose label had time to arrive: early labels are those of short flights, not of typical ones.
+        ripe = now - settings.label.horizon
+        since = Window(start=window.start, end=window.end + timedelta(days=1))
+        labels = self._parts.log.labels(since, endpoint=rollout.endpoint)
+        labelled = join_labels(champion.filter(pl.col("event_time") < ripe), labels).filter(
+            pl.col("label").is_not_null()
+        )
+        limit: timedelta = settings.slo.latency_p99
+        return from_frames(
+            champion,
+            challenger,
+            labelled.select("prediction_id", "label"),
+            share=rollout.plan.steps[rollout.step].share,
+            slow_us=int(limit.total_seconds() * 1_000_000),
+            in_step=pl.col("generation") >= generation,
+        )
+
+
+def _versions(rollout: Rollout) -> dict[str, int]:
+    return {"champion": rollout.champion, "challenger": rollout.challenger}

@@ -1,0 +1,319 @@
+"""When measured quality becomes an alert: pure rules, each with its numbers in plain words.
+
+Only realised performance on matured labels pages somebody. Missing labels and missing features open a ticket.
+Drift never fires: with enough rows every season drifts, so it travels with an alert as context.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import polars as pl
+
+from mlwright.errors import UsageError, near_match
+from mlwright.model.ids import AlertId, EndpointName
+from mlwright.model.monitoring import Alert, AlertLevel, AlertState, DriftReport, Estimate, Performance
+from mlwright.model.settings import MonitorSettings
+from mlwright.model.windows import Window
+
+MIN_PER_CLASS = 20
+"""Labels of each class below which no performance alert fires: cluster-robust errors need some data."""
+MIN_ROWS = 50
+"""Rows below which no share of missing labels or features is judged."""
+MISSING_LIMIT = 0.2
+"""How far the share of missing labels or features may rise above its usual value."""
+
+_HIGHER_IS_BETTER = {"auc": True, "brier": False}
+_WORDS = {"auc": "AUC", "brier": "Brier score"}
+
+
+class AlertAction(StrEnum):
+    """What a rule asks for."""
+
+    FIRE = "fire"
+    RESOLVE = "resolve"
+    STAY = "stay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertDecision:
+    """What a rule says about one window; STAY leaves things as they are, firing or not."""
+
+    endpoint: EndpointName
+    rule: str
+    action: AlertAction
+    level: AlertLevel
+    summary: str
+    evidence: dict[str, object] = field(default_factory=dict)
+    next_command: str = ""
+
+
+def decide_alert(
+    performance: Performance, *, reference: float, reference_of: str, settings: MonitorSettings
+) -> AlertDecision:
+    """Decide whether realised quality has decayed.
+
+    Fires if the window has matured and the whole interval of the metric is worse than the reference by more
+    than the tolerance. Resolves as soon as a matured point estimate is within the tolerance again. Everything
+    between is too close to call and changes nothing.
+
+    Args:
+        performance: the window, measured with intervals of ``settings.level``.
+        reference: the metric's value that the champion was released with.
+        reference_of: what the reference is, in words, such as ``flight-delay/1 at its release``.
+        settings: metric (``auc`` or ``brier``) and tolerance.
+
+    Raises:
+        UsageError: the metric is not one that monitoring measures.
+    """
+    measured = _metric(performance, settings.metric)
+    sign = 1.0 if _HIGHER_IS_BETTER[settings.metric] else -1.0
+    limit = reference - sign * settings.tolerance
+    action, verdict = _judge(performance, measured, limit, sign)
+    window = performance.window
+    word = _WORDS[settings.metric]
+    summary = (
+        f"{word} of {performance.endpoint} in {_span(window)}: {_shown(measured, performance)}; {verdict}."
+    )
+    summary += f" Limit {limit:.3f} = {reference:.3f} ({reference_of}) "
+    summary += f"{'-' if sign > 0 else '+'} {settings.tolerance:.3f} tolerance."
+    evidence: dict[str, object] = {
+        "metric": settings.metric,
+        "value": measured.value if measured else None,
+        "lower": measured.lower if measured else None,
+        "upper": measured.upper if measured else None,
+        "level": measured.level if measured else None,
+        "assumption": measured.assumption if measured else None,
+        "reference": reference,
+        "reference_of": reference_of,
+        "tolerance": settings.tolerance,
+        "limit": limit,
+        "predictions": performance.predictions,
+        "labelled": performance.labelled,
+        "matured": performance.matured,
+        "versions": list(performance.versions),
+        **_window_evidence(window),
+    }
+    return AlertDecision(
+        endpoint=performance.endpoint,
+        rule=settings.metric,
+        action=action,
+        level=AlertLevel.PAGE,
+        summary=summary,
+        evidence=evidence,
+        next_command=f"mlwright retrain {performance.endpoint}",
+    )
+
+
+def decide_missing_labels(
+    performance: Performance, *, usual: float = 0.0, limit: float = MISSING_LIMIT
+) -> AlertDecision:
+    """Decide whether labels have stopped arriving.
+
+    Fires if, after the label horizon, the share of predictions without a label is more than ``limit`` above
+    the ``usual`` share (of flights, 3 % never arrive). Give it the last matured day, not a long window: a
+    source that broke yesterday is a small part of a fortnight.
+    """
+    missing = performance.predictions - performance.labelled
+    return _decide_share(
+        performance.endpoint,
+        "labels",
+        f"predictions in {_span(performance.window)} without a label after the horizon",
+        missing,
+        performance.predictions,
+        usual=usual,
+        limit=limit,
+        waits=None if performance.matured else "labels of this window are not due yet",
+        evidence={"matured": performance.matured, **_window_evidence(performance.window)},
+    )
+
+
+def decide_missing_features(
+    features: pl.DataFrame,
+    *,
+    endpoint: EndpointName,
+    view: str,
+    columns: Sequence[str],
+    window: Window,
+    usual: float = 0.0,
+    limit: float = MISSING_LIMIT,
+) -> AlertDecision:
+    """Decide whether a feature view has stopped giving values.
+
+    Fires if the share of rows in which every column of the view is missing (null, NaN, or not there at all)
+    is more than ``limit`` above the ``usual`` share.
+
+    Args:
+        features: the features of the window's predictions, one row each.
+        endpoint: the endpoint that served them.
+        view: the feature view's name.
+        columns: the view's columns.
+        window: when they were served.
+        usual: the share that is normal, in [0, 1].
+        limit: how far above it is too much.
+    """
+    held = [column for column in columns if column in features.columns]
+    if held:
+        absent = [
+            pl.col(column).is_null() | pl.col(column).is_nan()
+            if features.schema[column].is_float()
+            else pl.col(column).is_null()
+            for column in held
+        ]
+        missing = int(features.select(pl.all_horizontal(absent).sum()).item())
+    else:
+        missing = features.height
+    return _decide_share(
+        endpoint,
+        f"features.{view}",
+        f"predictions in {_span(window)} with no value from feature view {view}",
+        missing,
+        features.height,
+        usual=usual,
+        limit=limit,
+        waits=None,
+        evidence={"view": view, "columns": list(columns), **_window_evidence(window)},
+    )
+
+
+def context_of(drift: DriftReport, top: int = 3) -> dict[str, object]:
+    """The features that moved most, by PSI, as context for an alert and never as a reason for one."""
+    most = sorted(drift.features, key=lambda feature: (-feature.psi, feature.column))[:top]
+    return {
+        "note": "drift is context: it shows what changed, not that it did harm",
+        "drift": [
+            {
+                "column": feature.column,
+                "psi": feature.psi,
+                "js": feature.js,
+                "null_rate": feature.null_rate,
+                "reference_null_rate": feature.reference_null_rate,
+                "unseen_rate": feature.unseen_rate,
+            }
+            for feature in most
+        ],
+        **_window_evidence(drift.window),
+    }
+
+
+def alert_id(endpoint: EndpointName, rule: str, fired: datetime) -> AlertId:
+    """The alert's id, the same whenever a rule fires again on one UTC day: ``delay-auc-2013-05-02``."""
+    return AlertId(f"{endpoint}-{rule}-{fired.astimezone(UTC):%Y-%m-%d}")
+
+
+def alert_of(decision: AlertDecision, *, at: datetime, context: Mapping[str, object] | None = None) -> Alert:
+    """The firing alert that a decision asks for.
+
+    Args:
+        decision: a decision to fire.
+        at: the instant of firing.
+        context: what else changed, from ``context_of``; kept under ``context`` in the evidence.
+
+    Raises:
+        ValueError: the decision is not to fire.
+    """
+    if decision.action is not AlertAction.FIRE:
+        raise ValueError(f"a decision to {decision.action} makes no alert")
+    return Alert(
+        id=alert_id(decision.endpoint, decision.rule, at),
+        rule=decision.rule,
+        endpoint=decision.endpoint,
+        level=decision.level,
+        state=AlertState.FIRING,
+        fired=at,
+        summary=decision.summary,
+        evidence={**decision.evidence, "context": dict(context)} if context else dict(decision.evidence),
+        next_command=decision.next_command,
+    )
+
+
+def _metric(performance: Performance, metric: str) -> Estimate | None:
+    if metric not in _HIGHER_IS_BETTER:
+        near = near_match(metric, _HIGHER_IS_BETTER)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise UsageError(
+            f"monitoring measures auc and brier, not {metric!r}{hint}",
+            where=f"mlwright.toml, endpoint {performance.endpoint}, monitor.metric",
+            next_command="mlwright doctor",
+        )
+    return performance.auc if metric == "auc" else performance.brier
+
+
+def _judge(
+    performance: Performance, measured: Estimate | None, limit: float, sign: float
+) -> tuple[AlertAction, str]:
+    """The action and the reason for it in words."""
+    if not performance.matured:
+        return AlertAction.STAY, "its labels have not matured, so it is not judged"
+    if measured is None:
+        return AlertAction.STAY, "it cannot be measured"
+    positives = round((performance.positive_rate or 0.0) * performance.labelled)
+    fewest = min(positives, performance.labelled - positives)
+    if fewest < MIN_PER_CLASS:
+        return AlertAction.STAY, f"only {fewest} labels of one class, {MIN_PER_CLASS} are needed to judge"
+    if sign * (measured.value - limit) >= 0:
+        return AlertAction.RESOLVE, "it is within the limit"
+    best = measured.upper if sign > 0 else measured.lower
+    if sign * (best - limit) < 0:
+        return AlertAction.FIRE, "the whole interval is worse than the limit"
+    return AlertAction.STAY, "the estimate is worse than the limit, but the interval still reaches it"
+
+
+def _decide_share(
+    endpoint: EndpointName,
+    rule: str,
+    what: str,
+    missing: int,
+    rows: int,
+    *,
+    usual: float,
+    limit: float,
+    waits: str | None,
+    evidence: Mapping[str, object],
+) -> AlertDecision:
+    share = missing / rows if rows else 0.0
+    if waits:
+        action, verdict = AlertAction.STAY, waits
+    elif rows < MIN_ROWS:
+        action, verdict = AlertAction.STAY, f"{MIN_ROWS} rows are needed to judge"
+    elif share > usual + limit:
+        action, verdict = AlertAction.FIRE, "more than the limit"
+    else:
+        action, verdict = AlertAction.RESOLVE, "within the limit"
+    summary = (
+        f"{share:.1%} of {endpoint}'s {what} ({missing:,} of {rows:,}); {verdict}."
+        f" Limit {usual + limit:.1%} = {usual:.1%} usual + {limit:.1%}."
+    )
+    return AlertDecision(
+        endpoint=endpoint,
+        rule=rule,
+        action=action,
+        level=AlertLevel.TICKET,
+        summary=summary,
+        evidence={
+            "share": share,
+            "missing": missing,
+            "rows": rows,
+            "usual": usual,
+            "limit": limit,
+            **evidence,
+        },
+        next_command=f"mlwright monitor {endpoint}",
+    )
+
+
+def _shown(measured: Estimate | None, performance: Performance) -> str:
+    labelled = f"{performance.labelled:,} labelled of {performance.predictions:,} predictions"
+    if measured is None:
+        return f"none ({labelled})"
+    bounds = f"{measured.level:.0%} interval {measured.lower:.3f} to {measured.upper:.3f}"
+    return f"{measured.value:.3f} ({bounds}, {labelled})"
+
+
+def _span(window: Window) -> str:
+    return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"
+
+
+def _window_evidence(window: Window) -> dict[str, object]:
+    return {"window": [window.start.isoformat(), window.end.isoformat()]}

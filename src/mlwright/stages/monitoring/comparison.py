@@ -1,0 +1,200 @@
+"""The offline gate: candidates and champion on the same matured rows.
+
+The metric is the one that the endpoint is watched by, so that a candidate is chosen for what an alert is about.
+Standard errors treat days as independent and let the rows of one day depend on each other; quantiles are Student's t
+over the days.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+from mlwright.errors import DataError
+
+FEWEST_DAYS = 5
+"""With fewer clusters the standard error is itself too uncertain to decide anything."""
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A name and its scores on the common rows. The first candidate is the one preferred in doubt."""
+
+    name: str
+    scores: ArrayLike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """``better`` against ``worse``: how much larger the metric is, with its standard error over days.
+
+    For the Brier score, where less is better, the difference is turned around: positive is always in favour.
+    """
+
+    name: str
+    against: str
+    difference: float
+    error: float
+
+    @property
+    def z(self) -> float:
+        """The difference in standard errors; 0 where both models say the same, or where there are too few days."""
+        return self.difference / self.error if self.error > 0 else 0.0
+
+    def as_evidence(self) -> dict[str, object]:
+        """The numbers, for the record of a decision."""
+        return {
+            "name": self.name,
+            "against": self.against,
+            "difference": self.difference,
+            "error": self.error,
+            "z": self.z,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateDecision:
+    """Which candidate goes on, if any, and why."""
+
+    chosen: str | None
+    reason: str
+    comparisons: tuple[Comparison, ...]
+    assumption: str = "days are independent; one-sided t test of a paired difference clustered by day"
+
+
+def choose(
+    labels: ArrayLike,
+    *,
+    champion: ArrayLike,
+    candidates: Sequence[Candidate],
+    clusters: ArrayLike,
+    metric: str,
+    level: float,
+) -> GateDecision:
+    """Choose a candidate, and let it go on only if it beats the champion.
+
+    The first candidate stands unless another one beats it significantly: in doubt the simpler choice (after the
+    one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984). The one that stands must
+    then beat the champion significantly. The champion itself may have been trained on these rows, which only makes
+    the test harder to pass.
+
+    Args:
+        labels: 0 or 1, shape (n,).
+        champion: the champion's scores, shape (n,).
+        candidates: the preferred candidate first.
+        clusters: day number of each row, shape (n,).
+        metric: ``auc`` or ``brier``.
+        level: confidence of both one-sided tests, such as 0.95.
+    """
+    truth = np.asarray(labels, dtype=np.float64)
+    days = len(np.unique(np.asarray(clusters)))
+    limit = float(stdtrit(max(days - 1, 1), level)) if days >= FEWEST_DAYS else inf
+    standing = candidates[0]
+    made: list[Comparison] = []
+    for other in candidates[1:]:
+        comparison = compare(
+            truth, other.name, other.scores, standing.name, standing.scores, clusters, metric
+        )
+        made.append(comparison)
+        if comparison.z > limit:
+            standing = other
+    against = [
+        compare(truth, each.name, each.scores, "champion", champion, clusters, metric) for each in candidates
+    ]
+    final = next(each for each in against if each.name == standing.name)
+    passed = final.z > limit
+    verb = "beats" if passed else "does not beat"
+    reason = (
+        f"{standing.name!r} {verb} the champion on {len(truth):,} rows of {days} days: "
+        f"{metric} difference {final.difference:+.4f} ± {final.error:.4f}, z = {final.z:.2f}, needed {limit:.2f}"
+    )
+    return GateDecision(
+        chosen=standing.name if passed else None, reason=reason, comparisons=(*made, *against)
+    )
+
+
+def compare(
+    labels: ArrayLike,
+    name: str,
+    scores: ArrayLike,
+    against: str,
+    others: ArrayLike,
+    clusters: ArrayLike,
+    metric: str,
+) -> Comparison:
+    """Compare two models on the same rows.
+
+    Raises:
+        DataError: the metric is unknown, or only one class was seen.
+    """
+    truth = np.asarray(labels, dtype=np.float64)
+    mine, theirs = np.asarray(scores, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    if metric == "auc":
+        difference, error = auc_difference(truth, mine, theirs, clusters)
+    elif metric == "brier":
+        difference, error = mean_difference((theirs - truth) ** 2 - (mine - truth) ** 2, clusters)
+    else:
+        raise DataError(f"a gate cannot judge by {metric!r}", why="known metrics are auc and brier")
+    return Comparison(name=name, against=against, difference=difference, error=error)
+
+
+def mean_difference(values: _Floats, clusters: ArrayLike) -> tuple[float, float]:
+    """Mean and cluster-robust standard error of paired differences, each of shape (n,)."""
+    groups, count = _numbered(clusters)
+    mean = float(values.mean())
+    sums = np.bincount(groups, values - mean, count)
+    return mean, sqrt(_small_sample(count) * float((sums**2).sum())) / len(values)
+
+
+def auc_difference(
+    labels: _Floats, scores: _Floats, others: _Floats, clusters: ArrayLike
+) -> tuple[float, float]:
+    """Difference of two AUCs on the same rows, with its cluster-robust standard error.
+
+    DeLong's structural components (1988) of both models are subtracted row by row and summed by cluster, as
+    Obuchowski (1997) does for one AUC.
+
+    Raises:
+        DataError: only one class was seen.
+    """
+    positive = labels == 1
+    n1, n0 = int(positive.sum()), int((~positive).sum())
+    if n1 == 0 or n0 == 0:
+        raise DataError("an AUC needs both classes", where="labels of the gate's window")
+    parts = _components(positive, scores) - _components(positive, others)
+    groups, count = _numbered(clusters)
+    difference = float(parts[positive].mean())
+    up = np.bincount(groups[positive], parts[positive] - difference, count) / n1
+    down = np.bincount(groups[~positive], parts[~positive] - parts[~positive].mean(), count) / n0
+    return difference, sqrt(_small_sample(count) * float(((up + down) ** 2).sum()))
+
+
+def _components(positive: NDArray[np.bool_], scores: _Floats) -> _Floats:
+    ranks = rankdata(scores)
+    n1, n0 = int(positive.sum()), int((~positive).sum())
+    parts = np.empty(len(scores))
+    parts[positive] = (ranks[positive] - rankdata(scores[positive])) / n0
+    parts[~positive] = 1.0 - (ranks[~positive] - rankdata(scores[~positive])) / n1
+    return parts
+
+
+def _numbered(clusters: ArrayLike) -> tuple[NDArray[np.intp], int]:
+    known, groups = np.unique(np.asarray(clusters), return_inverse=True)
+    return groups, len(known)
+
+
+def _small_sample(count: int) -> float:
+    return count / (count - 1) if count > 1 else inf
+
+
+def rankdata(values: _Floats) -> _Floats:
+    """Midranks from 1, as ``scipy.stats.rankdata`` gives them, without the half second of its import."""
+    ordered = np.sort(values)
+    left, right = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
+    ranks: _Floats = (left + right + 1) / 2.0
+    return ranks

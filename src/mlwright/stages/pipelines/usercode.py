@@ -1,0 +1,96 @@
+"""Importing a project's own files, and the digest of its code."""
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from blake3 import blake3
+
+from mlwright.errors import MlwrightError, NotFound, PipelineInvalid
+from mlwright.model.ids import Digest
+from mlwright.stages.pipelines.define import Pipeline
+
+_SKIPPED = {".git", ".venv", ".tools", ".mlwright", "__pycache__", "node_modules"}
+
+
+def load_module(path: Path, root: Path) -> ModuleType:
+    """Import a Python file of a project, with the project's folder first on the path.
+
+    Raises:
+        PipelineInvalid: there is no such file, or importing it raised; the message has its line.
+    """
+    if not path.is_file():
+        raise PipelineInvalid("there is no such file", where=str(path), next_command="mlwright init")
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    name = f"mlwright_project_{blake3(str(path.resolve()).encode()).hexdigest(8)}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PipelineInvalid("this is not a Python file", where=str(path))
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except MlwrightError:
+        del sys.modules[name]
+        raise
+    except BaseException as error:
+        del sys.modules[name]
+        line = next(
+            (f.lineno for f in traceback.extract_tb(error.__traceback__)[::-1] if f.filename == str(path)), 1
+        )
+        raise PipelineInvalid(
+            f"{type(error).__name__}: {error}",
+            where=f"{path}:{line}",
+            why="the file raised while it was imported",
+        ) from error
+    return module
+
+
+def call_function(path: Path, root: Path, name: str) -> object:
+    """Call a function of a project's file without arguments, for a data set's ``source = "data.py:flights"``.
+
+    Raises:
+        NotFound: the file has no such function; the nearest is suggested.
+    """
+    module = load_module(path, root)
+    function: Callable[[], object] | None = getattr(module, name, None)
+    if not callable(function):
+        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise NotFound.named(f"function in {path.name}", name, known)
+    return function()
+
+
+def load_pipelines(files: Sequence[str], root: Path) -> dict[str, Pipeline[..., object]]:
+    """All pipelines that a project's files define, by name.
+
+    Raises:
+        PipelineInvalid: a file cannot be imported, or two pipelines have one name.
+    """
+    found: dict[str, Pipeline[..., object]] = {}
+    for file in files:
+        for value in vars(load_module(root / file, root)).values():
+            if isinstance(value, Pipeline):
+                if value.name in found and found[value.name] is not value:
+                    raise PipelineInvalid(f"two pipelines are named {value.name!r}", where=file)
+                found[value.name] = value
+    return found
+
+
+def code_digest(root: Path) -> Digest:
+    """Digest of all Python files of a project.
+
+    A step's checkpoint depends on all of them, not on the step's own lines: a helper that changed must never leave a
+    stale result behind.
+    """
+    hasher = blake3()
+    for path in sorted(root.rglob("*.py")):
+        inside = path.relative_to(root)
+        if not _SKIPPED.intersection(inside.parts):
+            hasher.update(f"{inside.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return Digest("blake3:" + hasher.hexdigest())

@@ -1,0 +1,1 @@
+"""Serving: routes, the endpoint core, and the log of predictions and labels."""

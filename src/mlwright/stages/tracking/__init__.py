@@ -1,0 +1,1 @@
+"""What ran, on which data and environment, and what it measured."""

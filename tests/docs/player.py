@@ -1,0 +1,192 @@
+"""Plays a page: types its console blocks in a new folder and compares what comes with what the page shows.
+
+Shown lines must come in their order; what the page leaves out it may leave out. ``…`` stands for anything. Numbers with a
+point may differ by a little: another processor sums in another order. The ports 8500 and 8501 are two free ones.
+"""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SRC = Path(__file__).parents[2] / "src"
+_RULE = re.compile(r"[\s─━]*")
+_DECIMAL = re.compile(r"(\d+\.\d+)")
+_PATIENCE_S = 120.0
+
+
+def differences(shown: str, came: str) -> list[str]:
+    """The shown lines that did not come, in order."""
+    waiting = [line.split() for line in came.splitlines() if not _RULE.fullmatch(line)]
+    absent = []
+    for line in shown.splitlines():
+        words = line.split()
+        if _RULE.fullmatch(line) or words == ["…"]:
+            continue
+        at = next((place for place, found in enumerate(waiting) if _same(words, found)), None)
+        if at is None:
+            absent.append(line)
+        else:
+            waiting = waiting[at + 1 :]
+    return absent
+
+
+def _same(words: list[str], found: list[str]) -> bool:
+    if not words:
+        return not found
+    if words[0] == "…":
+        return any(_same(words[1:], found[skipped:]) for skipped in range(len(found) + 1))
+    return bool(found) and _same_word(words[0], found[0]) and _same(words[1:], found[1:])
+
+
+def _same_word(word: str, found: str) -> bool:
+    ours, theirs = _DECIMAL.split(word), _DECIMAL.split(found)
+    if "…" in word:
+        return re.fullmatch(".*".join(map(re.escape, word.split("…"))), found) is not None
+    if len(ours) != len(theirs) or ours[::2] != theirs[::2]:
+        return False
+    pairs = zip(map(float, ours[1::2]), map(float, theirs[1::2]), strict=True)
+    return all(abs(one - other) <= max(0.02, 0.05 * abs(one)) for one, other in pairs)
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+@dataclass(slots=True)
+class Player:
+    """One reader at one terminal, with a second one for what runs in the background."""
+
+    folder: Path
+    ports: list[int] = field(default_factory=lambda: free_ports(2))
+    background: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def play(self, blocks) -> int:
+        """Do what the blocks say; returns how many commands were typed."""
+        self._make_programs()
+        typed = 0
+        try:
+            for block in blocks:
+                if "not run" in block.notes:
+                    continue
+                if "write" in block.notes:
+                    (self.folder / block.notes["write"]).write_text(block.text, encoding="utf-8")
+                elif block.language == "console":
+                    typed += self._type_all(block)
+        finally:
+            self.close()
+        return typed
+
+    def close(self) -> None:
+        for process in self.background:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(timeout=30)
+
+    def _type_all(self, block) -> int:
+        steps = _steps(self._at_our_ports(block.text))
+        assert steps, f"{block.id}: a console block needs a line that begins with '$ '"
+        for command, shown in steps:
+            self._give_ports()
+            if "background" in block.notes:
+                self._start(command, block.id)
+                continue
+            came = self._type(command, block.id)
+            absent = differences(shown, came)
+            assert not absent, f"{block.id}: $ {command}\nnot shown:\n" + "\n".join(absent) + f"\n\ncame:\n{came}"
+        return len(steps)
+
+    def _type(self, command: str, where: str) -> str:
+        words = shlex.split(command)
+        if words[0] == "cd":
+            self.folder = (self.folder / words[1]).resolve()
+            assert self.folder.is_dir(), f"{where}: {command}"
+            return ""
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_PATIENCE_S,
+        )
+        assert done.returncode == 0, f"{where}: $ {command}\nexit code {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def _start(self, command: str, where: str) -> None:
+        with (self.folder / "background.log").open("w") as log:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {command}"],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+        self.background.append(process)
+        deadline = time.monotonic() + _PATIENCE_S
+        while not _ready(self.ports[1]):
+            said = (self.folder / "background.log").read_text()
+            assert process.poll() is None, f"{where}: $ {command}\n{said}"
+            assert time.monotonic() < deadline, f"{where}: $ {command} does not serve\n{said}"
+            time.sleep(0.1)
+
+    def _make_programs(self) -> None:
+        """``mlwright`` and ``python`` are those of this test run, whatever is on PATH."""
+        programs = self.folder / ".bin"
+        programs.mkdir(exist_ok=True)
+        main = "import sys; sys.argv[0] = 'mlwright'; from mlwright.doors.cli.main import main; main()"
+        for name, words in {"python": [], "mlwright": ["-c", main]}.items():
+            line = shlex.join([sys.executable, *words])
+            (programs / name).write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+            (programs / name).chmod(0o755)
+        self._programs = programs
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "MLWRIGHT_DEBUG"}}
+        path = os.pathsep.join(filter(None, [str(SRC), os.environ.get("PYTHONPATH")]))
+        return {**kept, "PATH": f"{self._programs}{os.pathsep}{kept['PATH']}", "PYTHONPATH": path, "NO_COLOR": "1"}
+
+    def _give_ports(self) -> None:
+        """Another project may be served on this machine while the tests run."""
+        settings = self.folder / "mlwright.toml"
+        if settings.exists() and "[serve]" not in settings.read_text(encoding="utf-8"):
+            page, inference = self.ports
+            with settings.open("a", encoding="utf-8") as file:
+                file.write(f"\n[serve]\nport = {page}\ninference_port = {inference}\n")
+
+    def _at_our_ports(self, text: str) -> str:
+        return text.replace("8500", str(self.ports[0])).replace("8501", str(self.ports[1]))
+
+
+def _steps(text: str) -> list[tuple[str, str]]:
+    """The commands of a console block, each with the lines shown after it. A ``\\`` at the end goes on."""
+    steps: list[tuple[str, list[str]]] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("$ "):
+            steps.append((line.removeprefix("$ "), []))
+        else:
+            assert steps, f"the block begins with output: {line!r}"
+            steps[-1][1].append(line)
+    return [(command, "\n".join(shown)) for command, shown in steps]
+
+
+def _ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False

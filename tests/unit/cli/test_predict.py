@@ -1,0 +1,107 @@
+"""``predict`` and ``feedback`` against a real inference server in this process."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+
+import polars as pl
+import pytest
+import uvicorn
+
+from mlwright.doors.http.inference.app import build_app
+from mlwright.wiring import open_inference
+
+ROWS = [
+    {"renewal_id": "x1", "customer_id": "c001", "plan": "basic", "months": 3, "price": 9.0, "tickets": 2},
+    {"renewal_id": "x2", "customer_id": "c002", "plan": "pro", "months": 30, "price": 29.0, "tickets": None},
+]
+
+
+@pytest.fixture
+def served(copied, edit, unused_port) -> Iterator[object]:
+    """A project whose endpoint answers."""
+    edit(
+        copied.folder / "mlwright.toml", "[project]", f"[serve]\ninference_port = {unused_port}\n\n[project]"
+    )
+    app = build_app(open_inference(copied.folder))
+    server = uvicorn.Server(uvicorn.Config(app, port=unused_port, log_level="warning", lifespan="on"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield copied
+    server.should_exit = True
+    thread.join()
+
+
+def test_examples_and_files_are_answered_and_labelled(served, tmp_path) -> None:
+    answered = served.json("predict", "churn", "--example")
+    assert len(answered) == 5
+    assert all(0 < each["score"] < 1 and each["model_version"] == "churn/1" for each in answered)
+    times = ["2025-11-03T10:00:00Z", "2025-11-03T11:00:00Z"]
+    rows = [{**row, "asked_at": at} for row, at in zip(ROWS, times, strict=True)]
+    given = {}
+    for name, write in {
+        "rows.json": lambda path: path.write_text(json.dumps(rows), encoding="utf-8"),
+        "rows.csv": lambda path: pl.DataFrame(rows).write_csv(path),
+        "rows.parquet": lambda path: pl.DataFrame(rows).write_parquet(path),
+    }.items():
+        write(tmp_path / name)
+        given[name] = served.json("predict", "churn", "--input", str(tmp_path / name))
+    scores = {tuple(each["score"] for each in answers) for answers in given.values()}
+    assert len(scores) == 1
+    assert [each["entity_key"] for each in given["rows.csv"]] == ["x1", "x2"]
+    assert "prediction" in served("predict", "churn", "--example").stdout
+    labels = tmp_path / "labels.json"
+    ids = [each["prediction_id"] for each in given["rows.json"]]
+    at = "2025-11-09T10:00:00Z"
+    labels.write_text(
+        json.dumps([{"prediction_id": id, "label": 1, "observed_at": at} for id in ids]), encoding="utf-8"
+    )
+    assert served.json("feedback", "churn", "--input", str(labels)) == {"endpoint": "churn", "accepted": 2}
+    # The project's own names of entity, label and instant do as well.
+    labels.write_text(json.dumps([{"renewal_id": "x1", "churned": True}]), encoding="utf-8")
+    assert served.json("feedback", "churn", "--input", str(labels))["accepted"] == 1
+    window = ["--from", "2025-11-03", "--to", "2025-11-04"]
+    measured = served.json("monitor", "churn", *window)["performance"][0]
+    assert (measured["predictions"], measured["labelled"]) == (6, 4)
+
+
+def test_another_port_than_the_settings_say(served, edit, unused_port) -> None:
+    edit(served.folder / "mlwright.toml", f"inference_port = {unused_port}", "inference_port = 1")
+    assert served("predict", "churn", "--example").exit_code == 3
+    assert len(served.json("predict", "churn", "--example", "--port", str(unused_port))) == 5
+
+
+def test_what_the_server_refuses_is_said_as_it_said_it(served, tmp_path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("renewal_id,plan\n,basic\n", encoding="utf-8")
+    error = served.json("predict", "churn", "--input", str(file), code=2)["error"]
+    assert error["code"] == "BadRequest"
+    assert error["faults"][0]["where"] == "renewal_id[0]"
+    file.write_text("renewalid,plan\nx,basic\n", encoding="utf-8")
+    done = served("predict", "churn", "--input", str(file))
+    assert done.exit_code == 7
+    assert "did you mean 'renewalid'?" in done.stderr
+    file.write_text("renewal_id,months\nx,many\n", encoding="utf-8")
+    assert "column months" in served("predict", "churn", "--input", str(file)).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv", None), ("a.txt", "x"), ("a.json", "{"), ("a.json", "[1]")]
+)
+def test_files_that_hold_no_rows(deployed, tmp_path, name, content) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    done = deployed("feedback", "churn", "--input", str(tmp_path / name))
+    assert done.exit_code == 7
+    assert str(tmp_path / name) in done.stderr
+
+
+def test_labels_without_a_label(deployed, tmp_path) -> None:
+    (tmp_path / "a.csv").write_text("prediction_id,lable\np,1\n", encoding="utf-8")
+    done = deployed("feedback", "churn", "--input", str(tmp_path / "a.csv"))
+    assert done.exit_code == 7
+    assert "did you mean 'lable'?" in done.stderr

@@ -1,0 +1,204 @@
+"""Watching: each day once and only when its labels are due; decay pages somebody, drift alone nobody."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from mlwright.errors import Conflict, NotFound
+from mlwright.model.monitoring import AlertLevel, AlertState
+
+OPEN = datetime(2013, 3, 1, tzinfo=UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def lost(name: str, scores: np.ndarray) -> np.ndarray:
+    """What a model says that has forgotten everything."""
+    return np.random.default_rng(11).permutation(scores)
+
+
+@pytest.fixture
+def watched(released):
+    """A project that is only watched: nothing is retrained."""
+    released.change(retrain=None)
+    return released
+
+
+@pytest.fixture
+def decayed(watched):
+    """Eight days of an endpoint that has forgotten everything; the loop has turned once."""
+    watched.serve(OPEN, 8, distort=lost)
+    watched.wind(OPEN + 8 * DAY + 13 * HOUR)
+    watched.platform.tick()
+    return watched
+
+
+def states(project) -> list[tuple[str, AlertState]]:
+    return [(each.rule, each.state) for each in project.platform.watch.alerts()]
+
+
+def test_before_the_first_answer_there_is_nothing_to_watch(watched) -> None:
+    seen = watched.platform.watch.watch("delay")
+    assert (seen.days, seen.months, seen.drift, seen.alerts) == ((), (), (), ())
+
+
+def test_a_day_is_evaluated_when_its_labels_are_due_and_only_once(watched) -> None:
+    watch = watched.platform.watch
+    watched.serve(OPEN)
+    watched.wind(OPEN + DAY + 12 * HOUR - timedelta(seconds=1))
+    assert watch.watch("delay").days == ()
+    watched.clock.advance(timedelta(seconds=1))
+    (day,) = watch.watch("delay").days
+    assert (day.window.start, day.predictions, day.labelled, day.matured) == (OPEN, 150, 150, True)
+    assert day.versions == ("delay/1",)
+    assert 0.8 < day.auc.value < 0.95
+    assert watch.watch("delay").days == ()
+    assert watch.performance("delay") == (day,)
+
+
+def test_days_without_answers_are_left_out(watched) -> None:
+    for place in (0, 3, 4):
+        watched.serve(OPEN + place * DAY)
+    watched.wind(OPEN + 10 * DAY)
+    days = watched.platform.watch.watch("delay").days
+    assert [(each.window.start - OPEN).days for each in days] == [0, 3, 4]
+
+
+def test_a_month_is_evaluated_once_all_of_it_is_due(watched) -> None:
+    watch = watched.platform.watch
+    watched.serve(OPEN, 33)
+    watched.wind(datetime(2013, 4, 1, 11, tzinfo=UTC))
+    assert watch.watch("delay").months == ()
+    watched.clock.advance(HOUR)
+    (march,) = watch.watch("delay").months
+    assert (march.window.start, march.predictions, march.labelled) == (OPEN, 31 * 150, 31 * 150)
+    watched.clock.advance(DAY)
+    assert watch.watch("delay").months == ()
+    assert watch.performance("delay", "month") == (march,)
+
+
+def test_after_a_long_absence_everything_is_made_up_for(watched) -> None:
+    watched.serve(OPEN, 70)
+    watched.wind(OPEN + 80 * DAY)
+    seen = watched.platform.watch.watch("delay")
+    assert [(each.window.start - OPEN).days for each in seen.days] == list(range(70))
+    assert [f"{each.window.start:%b}" for each in seen.months] == ["Mar", "Apr"]
+    assert len(seen.drift) == 70
+    watched.open()
+    assert watched.platform.watch.watch("delay").days == ()
+    assert len(watched.platform.watch.performance("delay")) == 70
+
+
+def test_drift_is_measured_and_never_alarms_by_itself(watched) -> None:
+    watched.serve(OPEN, 10, shift=3.0)
+    watched.wind(OPEN + 10 * DAY + 13 * HOUR)
+    watched.platform.tick()
+    reports = watched.platform.watch.drift("delay")
+    assert len(reports) == 10
+    moved = {each.column: each.psi for each in reports[-1].features}
+    assert moved["x"] > 2.0
+    assert moved["wind"] < 0.3
+    assert states(watched) == []
+
+
+def test_decay_pages_somebody_with_what_it_rests_on(decayed) -> None:
+    (alert,) = decayed.platform.watch.alerts("delay")
+    assert (alert.rule, alert.level, alert.state) == ("auc", AlertLevel.PAGE, AlertState.FIRING)
+    assert "delay/1 at its release" in alert.summary
+    assert alert.next_command == "mlwright retrain delay"
+    assert decayed.notifier.sent == [alert]
+    assert decayed.platform.records.audit()[0].action == "alert firing"
+
+
+def test_a_week_has_to_pass_before_a_new_champion_is_judged(watched) -> None:
+    watched.serve(OPEN, 6, distort=lost)
+    watched.wind(OPEN + 6 * DAY + 13 * HOUR)
+    watched.platform.tick()
+    assert states(watched) == []
+
+
+def test_an_alert_that_goes_on_is_one_alert_and_one_message(decayed) -> None:
+    decayed.live(2, distort=lost)
+    assert states(decayed) == [("auc", AlertState.FIRING)]
+    assert len(decayed.notifier.sent) == 1
+
+
+def test_an_alert_is_resolved_when_the_model_is_good_again(decayed) -> None:
+    decayed.serve(OPEN + 8 * DAY, 14)
+    decayed.wind(OPEN + 22 * DAY + 13 * HOUR)
+    decayed.platform.tick()
+    assert states(decayed) == [("auc", AlertState.RESOLVED)]
+    assert [each.state for each in decayed.notifier.sent] == [AlertState.FIRING, AlertState.RESOLVED]
+
+
+def test_an_open_alert_outlives_a_restart(decayed) -> None:
+    decayed.open()
+    assert decayed.platform.watch.watch("delay").days == ()
+    decayed.serve(OPEN + 8 * DAY, 14)
+    decayed.wind(OPEN + 22 * DAY + 13 * HOUR)
+    decayed.platform.tick()
+    assert states(decayed) == [("auc", AlertState.RESOLVED)]
+
+
+def test_labels_that_stop_coming_open_a_ticket_until_they_come_again(watched) -> None:
+    watched.live(1, label=False)
+    (alert,) = watched.platform.watch.alerts()
+    assert (alert.rule, alert.level) == ("labels", AlertLevel.TICKET)
+    watched.live(1)
+    assert states(watched) == [("labels", AlertState.RESOLVED)]
+
+
+def test_a_day_counts_with_the_labels_that_it_has(watched) -> None:
+    watched.serve(OPEN, label=False)
+    watched.label(watched.flown(OPEN).head(140))
+    watched.wind(OPEN + 2 * DAY)
+    (day,) = watched.platform.watch.watch("delay").days
+    assert (day.predictions, day.labelled) == (150, 140)
+
+
+def test_a_corrected_label_wins(watched) -> None:
+    watched.serve(OPEN)
+    rows = watched.flown(OPEN)
+    watched.label(rows, labels=[1.0] * rows.height)
+    watched.wind(OPEN + 2 * DAY)
+    (day,) = watched.platform.watch.watch("delay").days
+    assert (day.positive_rate, day.auc) == (1.0, None)
+
+
+def test_messages_wait_until_the_channel_takes_them(decayed) -> None:
+    decayed.notifier.sent.clear()
+    decayed.notifier.broken = True
+    (alert,) = decayed.platform.watch.alerts()
+    decayed.platform.watch.acknowledge(alert.id, "ada")
+    assert decayed.platform.watch.deliver() == 0
+    decayed.notifier.broken = False
+    assert decayed.platform.watch.deliver() == 0  # not due yet: half a minute has to pass
+    decayed.clock.advance(timedelta(seconds=30))
+    decayed.open()
+    assert (decayed.platform.watch.deliver(), decayed.platform.watch.deliver()) == (1, 0)
+    assert [(each.id, each.state) for each in decayed.notifier.sent] == [(alert.id, AlertState.ACKNOWLEDGED)]
+
+
+def test_an_alert_is_acknowledged_by_name(decayed) -> None:
+    (alert,) = decayed.platform.watch.alerts()
+    with pytest.raises(NotFound, match=f"did you mean '{alert.id}'"):
+        decayed.platform.watch.acknowledge(alert.id[:-1], "ada")
+    taken = decayed.platform.watch.acknowledge(alert.id, "ada")
+    assert (taken.state, taken.acknowledged_by) == (AlertState.ACKNOWLEDGED, "ada")
+    latest = decayed.platform.records.audit()[0]
+    assert (latest.action, latest.subject, latest.details) == (
+        "acknowledge",
+        f"alert:{alert.id}",
+        {"by": "ada"},
+    )
+
+
+def test_a_resolved_alert_cannot_be_taken(decayed) -> None:
+    decayed.serve(OPEN + 8 * DAY, 14)
+    decayed.wind(OPEN + 22 * DAY + 13 * HOUR)
+    decayed.platform.tick()
+    (alert,) = decayed.platform.watch.alerts()
+    audit = decayed.platform.records.audit()
+    with pytest.raises(Conflict, match="resolved already"):
+        decayed.platform.watch.acknowledge(alert.id, "ada")
+    assert decayed.platform.records.audit() == audit

@@ -1,0 +1,100 @@
+"""Environments for programs that nobody here wrote: one below .verify for each, made by uv and kept."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+
+Environment = Callable[..., Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first run installs packages: the limit of one minute is for the tests of ./dev test."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.timeout(900))
+
+
+def find_uv() -> str | None:
+    """The uv that ./dev found, the one on PATH, or the one in .tools: the first that runs."""
+    for candidate in (os.environ.get("UV"), "uv", str(ROOT / ".tools/uv/bin/uv")):
+        if not candidate or shutil.which(candidate) is None:
+            continue
+        if subprocess.run([candidate, "--version"], capture_output=True).returncode == 0:
+            return candidate
+    return None
+
+
+@pytest.fixture(scope="session")
+def environment() -> Environment:
+    """Makes ``.verify/NAME`` with exactly these packages, and returns its Python."""
+    uv = find_uv()
+
+    def make(name: str, *packages: str) -> Path:
+        if uv is None:
+            pytest.skip("uv is not on PATH and not in .tools: run ./dev verify")
+        place = ROOT / ".verify" / name
+        python, stamp = place / "bin" / "python", place / "stamp"
+        wanted = "\n".join([sys.version, *packages])
+        if not (python.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted):
+            venv = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, place]
+            subprocess.run(venv, check=True, stdin=subprocess.DEVNULL)
+            install = [uv, "pip", "install", "--quiet", "--python", python, *packages]
+            subprocess.run(install, check=True, stdin=subprocess.DEVNULL)
+            stamp.write_text(wanted, encoding="utf-8")
+        return python
+
+    return make
+
+
+Ask = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def ask() -> Ask:
+    """Runs a program of another environment and returns what it printed; its own words are the failure."""
+
+    def run(*command: str | Path, cwd: Path | None = None) -> str:
+        # None of our environment's settings reach it: it must see what any user's machine would see.
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL"))
+        }
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, env=clean)
+        assert done.returncode == 0, f"{command[:2]} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    return run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A running inference process: where it listens, and where its model and its journal are."""
+
+    port: int
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Our inference server, in a process of its own, with one endpoint ``delay``."""
+    folder = tmp_path_factory.mktemp("served")
+    with (folder / "stderr").open("w+", encoding="utf-8") as said:
+        command = [sys.executable, HERE / "served.py", folder]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        if not port:
+            process.wait(timeout=30)
+            said.seek(0)
+            pytest.fail(f"the inference process did not start:\n{said.read()[-4000:]}")
+        yield Served(port=int(port), folder=folder)
+        process.terminate()
+        process.communicate(timeout=30)
