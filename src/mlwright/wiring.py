@@ -16,6 +16,7 @@ from mlwright.adapters.parquet.online import ParquetOnlineStore
 from mlwright.adapters.sklearn.runtime import SklearnRuntime
 from mlwright.adapters.sql.engine import open_engine
 from mlwright.adapters.sql.migrate import migrate
+from mlwright.errors import StorageError
 from mlwright.model.endpoints import Route
 from mlwright.model.settings import Settings
 from mlwright.platform.facade import Platform
@@ -78,7 +79,15 @@ def open_inference(start: Path | None = None) -> InferenceHost:
 
 
 def _parts(settings: Settings, clock: Clock) -> Parts:
-    settings.state.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            "the state folder cannot be made",
+            where=str(settings.state),
+            why=error.strerror,
+            next_command="mlwright doctor",
+        ) from error
     engine = open_engine(settings.database)
     migrate(engine, backups=settings.state / "backups", at=clock.now())
     artifacts = FsArtifactStore(settings.artifacts)

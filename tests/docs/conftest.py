@@ -9,10 +9,13 @@ A fenced block may carry notes, HTML comments on the lines above it, which no re
 ``<!-- mlwright.toml -->``      it is a whole mlwright.toml
 """
 
+import importlib.util
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -100,3 +103,29 @@ def prose(page: Path) -> str:
 @pytest.fixture
 def page_blocks(page: Path) -> list[Block]:
     return list(blocks_of(page))
+
+
+@pytest.fixture(scope="session")
+def player() -> ModuleType:
+    """The module ``player.py`` beside this file."""
+    spec = importlib.util.spec_from_file_location("docs_player", Path(__file__).with_name("player.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def reader(player: ModuleType, tmp_path: Path):
+    """Somebody at a terminal in an empty folder."""
+    somebody = player.Player(tmp_path)
+    yield somebody
+    somebody.close()
+
+
+@pytest.fixture(scope="session")
+def blocks() -> Callable[[str], list[Block]]:
+    """The blocks of a page, by its path in the repository."""
+    return lambda path: list(blocks_of(ROOT / path))

@@ -1,7 +1,7 @@
 """Plays a page: types its console blocks in a new folder and compares what comes with what the page shows.
 
-Shown lines must come in their order; what the page leaves out it may leave out. ``…`` stands for anything. Numbers with a
-point may differ by a little: another processor sums in another order. The ports 8500 and 8501 are two free ones.
+Shown lines must come in their order; what the page leaves out it may leave out. ``…`` stands for anything. Numbers
+with a point may differ by a little: another processor sums in another order. The ports 8500 and 8501 are two free ones.
 """
 
 import os
@@ -72,10 +72,15 @@ class Player:
     folder: Path
     ports: list[int] = field(default_factory=lambda: free_ports(2))
     background: list[subprocess.Popen[str]] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    programs: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.programs = self.folder / ".bin"
+        self._make_programs()
 
     def play(self, blocks) -> int:
         """Do what the blocks say; returns how many commands were typed."""
-        self._make_programs()
         typed = 0
         try:
             for block in blocks:
@@ -99,16 +104,19 @@ class Player:
         steps = _steps(self._at_our_ports(block.text))
         assert steps, f"{block.id}: a console block needs a line that begins with '$ '"
         for command, shown in steps:
-            self._give_ports()
             if "background" in block.notes:
                 self._start(command, block.id)
                 continue
-            came = self._type(command, block.id)
+            came = self.type(command, block.id)
             absent = differences(shown, came)
-            assert not absent, f"{block.id}: $ {command}\nnot shown:\n" + "\n".join(absent) + f"\n\ncame:\n{came}"
+            assert not absent, (
+                f"{block.id}: $ {command}\nnot shown:\n" + "\n".join(absent) + f"\n\ncame:\n{came}"
+            )
         return len(steps)
 
-    def _type(self, command: str, where: str) -> str:
+    def type(self, command: str, where: str = "a test") -> str:
+        """Type one command; returns what came."""
+        self._give_ports()
         words = shlex.split(command)
         if words[0] == "cd":
             self.folder = (self.folder / words[1]).resolve()
@@ -127,6 +135,7 @@ class Player:
         return done.stdout
 
     def _start(self, command: str, where: str) -> None:
+        self._give_ports()
         with (self.folder / "background.log").open("w") as log:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],
@@ -146,19 +155,19 @@ class Player:
 
     def _make_programs(self) -> None:
         """``mlwright`` and ``python`` are those of this test run, whatever is on PATH."""
-        programs = self.folder / ".bin"
-        programs.mkdir(exist_ok=True)
+        self.programs.mkdir(exist_ok=True)
         main = "import sys; sys.argv[0] = 'mlwright'; from mlwright.doors.cli.main import main; main()"
         for name, words in {"python": [], "mlwright": ["-c", main]}.items():
             line = shlex.join([sys.executable, *words])
-            (programs / name).write_text(f'#!/bin/sh\nexec {line} "$@"\n')
-            (programs / name).chmod(0o755)
-        self._programs = programs
+            (self.programs / name).write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+            (self.programs / name).chmod(0o755)
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "MLWRIGHT_DEBUG"}}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MLWRIGHT_")}
         path = os.pathsep.join(filter(None, [str(SRC), os.environ.get("PYTHONPATH")]))
-        return {**kept, "PATH": f"{self._programs}{os.pathsep}{kept['PATH']}", "PYTHONPATH": path, "NO_COLOR": "1"}
+        programs = f"{self.programs}{os.pathsep}{kept['PATH']}"
+        ours = {"PATH": programs, "PYTHONPATH": path, "NO_COLOR": "1", "COLUMNS": "500"}
+        return {**kept, **ours, **self.environment}
 
     def _give_ports(self) -> None:
         """Another project may be served on this machine while the tests run."""

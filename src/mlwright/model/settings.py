@@ -54,7 +54,11 @@ class MonitorSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainSettings:
-    """What starts a retraining, on which windows of history, and what its winner must show."""
+    """What starts a retraining, on which windows of history, and what its winner must show.
+
+    ``gate_level`` is the confidence with which a candidate must beat the champion on held-out rows to be worth a
+    rollout, ``gate_gain`` by how much at least. The rollout then tests for harm, so the gate may be lenient.
+    """
 
     pipeline: str
     on: tuple[str, ...] = ("performance", "schedule:monthly")
@@ -62,6 +66,7 @@ class RetrainSettings:
     cooldown: timedelta = timedelta(days=14)
     gate_window: timedelta = timedelta(days=14)
     gate_level: float = 0.95
+    gate_gain: float = 0.0
     approval: str = "auto"
 
 

@@ -44,3 +44,8 @@ def day_start(at: datetime) -> datetime:
 def month_start(at: datetime) -> datetime:
     """Midnight UTC of the first day of the month that holds the instant."""
     return day_start(at).replace(day=1)
+
+
+def week_start(at: datetime) -> datetime:
+    """Midnight UTC of the Monday of the week that holds the instant (ISO 8601)."""
+    return day_start(at) - timedelta(days=at.astimezone(UTC).weekday())

@@ -126,7 +126,9 @@ class RunBench:
         holdout = self._parts.artifacts.put_bytes(buffer.getvalue())
         stamp = self._endpoint_of(evidence.holdout).timestamp
         if stamp not in trained_on.columns:
-            raise DataError(f"the rows that the model was trained on have no column {stamp!r}", where="trained_on")
+            raise DataError(
+                f"the rows that the model was trained on have no column {stamp!r}", where="trained_on"
+            )
         now = self._parts.clock.now()
         with self._parts.write() as tx:
             version = registry.create_version(

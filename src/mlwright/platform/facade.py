@@ -40,17 +40,26 @@ class Platform:
     def tick(self) -> tuple[Tick, ...]:
         """Turn the loop once: watch, judge the rollout, decide about retraining, tell people, tidy the log.
 
-        Safe to call at any time and again after a crash: every stage keeps how far it came.
+        Safe to call at any time and again after a crash: every stage keeps how far it came. The trouble of one endpoint
+        does not keep the others from their turn; the first trouble is raised when all is done.
         """
-        turns = tuple(
-            Tick(
-                endpoint=each.name,
-                watched=self.watch.watch(each.name),
-                rollout=self.rollouts.advance(each.name),
-                decision=self.retraining.consider(each.name),
-            )
-            for each in self.parts.settings.endpoints
-        )
+        turns: list[Tick] = []
+        troubles: list[Exception] = []
+        for each in self.parts.settings.endpoints:
+            try:
+                turns.append(self._turn(each.name))
+            except Exception as trouble:  # noqa: BLE001 - raised below
+                troubles.append(trouble)
         self.watch.deliver()
         self.parts.log.compact()
-        return turns
+        if troubles:
+            raise troubles[0]
+        return tuple(turns)
+
+    def _turn(self, endpoint: str) -> Tick:
+        return Tick(
+            endpoint=endpoint,
+            watched=self.watch.watch(endpoint),
+            rollout=self.rollouts.advance(endpoint),
+            decision=self.retraining.consider(endpoint),
+        )

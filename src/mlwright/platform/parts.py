@@ -89,7 +89,7 @@ class Parts:
         """Write down a decision and why it was made."""
         now = at or self.clock.now()
         decision = Decision(
-            id=f"{kind}-{subject}-{now:%Y%m%dT%H%M%S}",
+            id=f"{kind}-{subject}-{now:%Y%m%dT%H%M%S%f}",
             at=now,
             kind=kind,
             subject=subject,

@@ -1,12 +1,16 @@
 """The book of the project: lineage, decisions, the audit chain, and tables to take away."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-from sqlalchemy import MetaData, select
+from sqlalchemy import JSON, Boolean, Float, Integer, MetaData, Numeric, Row, Table, select
+from sqlalchemy.types import TypeEngine
 
-from mlwright.errors import NotFound
+from mlwright.errors import NotFound, UsageError
 from mlwright.model.ledger import AuditRow, Decision, Node, Trace
 from mlwright.platform.parts import Parts
 from mlwright.stages.ledger import store as ledger
@@ -36,11 +40,16 @@ class RecordsJourney:
                 reference.
 
         Raises:
+            UsageError: the text has none of these forms.
             NotFound: nothing is recorded under this name.
         """
         with self._parts.read() as tx:
             text = subject if ":" in subject else f"model:{registry.resolve(tx, subject).ref}"
-            found = ledger.trace(tx, Node.parse(text))
+            try:
+                node = Node.parse(text)
+            except ValueError as error:
+                raise UsageError(str(error), next_command="mlwright trace --help") from error
+            found = ledger.trace(tx, node)
         if not found.causes and not found.effects:
             raise NotFound(f"nothing is recorded about {text!r}", next_command="mlwright runs")
         return found
@@ -68,11 +77,29 @@ class RecordsJourney:
         with self._parts.read() as tx:
             tables.reflect(tx)
             for table in tables.sorted_tables:
-                rows = [dict(row) for row in tx.execute(select(table)).mappings()]
-                written.append(_write(folder, table.name, pl.DataFrame(rows, infer_schema_length=None)))
+                written.append(_write(folder, table.name, _frame(table, tx.execute(select(table)).all())))
         written.append(_write(folder, "predictions", self._parts.log.predictions(None, served_only=False)))
         written.append(_write(folder, "labels", self._parts.log.labels(None)))
         return tuple(written)
+
+
+def _frame(table: Table, rows: Sequence[Row[Any]]) -> pl.DataFrame:
+    """A table's rows with a type a column. Structured values become JSON: their form differs from row to row."""
+    columns: list[pl.Series] = []
+    for place, column in enumerate(table.columns):
+        values = [row[place] for row in rows]
+        if isinstance(column.type, JSON):
+            values = [None if each is None else json.dumps(each, ensure_ascii=False) for each in values]
+        columns.append(pl.Series(column.name, values, dtype=_type_of(column.type)))
+    return pl.DataFrame(columns)
+
+
+def _type_of(kind: TypeEngine[Any]) -> pl.DataType:
+    if isinstance(kind, Boolean):
+        return pl.Boolean()
+    if isinstance(kind, Integer):
+        return pl.Int64()
+    return pl.Float64() if isinstance(kind, Numeric | Float) else pl.String()
 
 
 def _write(folder: Path, name: str, frame: pl.DataFrame) -> Exported:

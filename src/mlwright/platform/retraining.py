@@ -1,6 +1,6 @@
 """The journey back: when to retrain, on which windows, and whether a candidate is worth a rollout."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import signature
@@ -10,30 +10,36 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlwright.errors import CheckFailed, MlwrightError, StorageError, UsageError
+from mlwright.errors import CheckFailed, Conflict, MlwrightError, StorageError, UsageError
 from mlwright.model.durations import parse_duration
 from mlwright.model.ids import EndpointName
 from mlwright.model.ledger import Decision
 from mlwright.model.registry import ModelVersion
 from mlwright.model.settings import EndpointSettings, RetrainSettings
-from mlwright.model.windows import Window, month_start
+from mlwright.model.windows import Window, day_start, month_start, week_start
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.rolling import RolloutJourney
 from mlwright.platform.training import TrainingJourney
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
-from mlwright.stages.monitoring.comparison import Candidate, GateDecision, choose
+from mlwright.stages.monitoring.comparison import FEWEST_DAYS, Candidate, GateDecision, choose
 from mlwright.stages.rollouts import store as rollouts
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_SCHEDULES: dict[str, Callable[[datetime], datetime]] = {
+    "schedule:daily": day_start,
+    "schedule:weekly": week_start,
+    "schedule:monthly": month_start,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
     """Why a retraining is due."""
 
-    kind: str
+    key: str
+    """The same for as long as the reason is the same one, while its numbers change: ``alert …``, ``schedule …``."""
     reason: str
 
 
@@ -78,7 +84,8 @@ class RetrainJourney:
         """Train a candidate on each window, compare all with the champion on the same rows, start the rollout.
 
         Raises:
-            UsageError: the endpoint has no ``retrain`` settings.
+            UsageError: the endpoint has no ``retrain`` settings, or the pipeline registered no model.
+            Conflict: a rollout is under way, so that a winner would have to wait.
         """
         settings = self._parts.endpoint(endpoint)
         if settings.retrain is None:
@@ -89,6 +96,12 @@ class RetrainJourney:
             )
         now = self._parts.clock.now()
         with self._parts.write() as tx:
+            busy = rollouts.running(tx, EndpointName(endpoint))
+            if busy is not None:
+                raise Conflict(
+                    f"a rollout of {busy.model}/{busy.challenger} is under way at endpoint {endpoint!r}",
+                    next_command=f"mlwright rollout abort {endpoint}",
+                )
             self._parts.audit(tx, "retrain", f"endpoint:{endpoint}", reason=reason)
         candidates, refused = self._candidates(settings, settings.retrain, now)
         if not candidates:
@@ -127,6 +140,12 @@ class RetrainJourney:
             except CheckFailed as refusal:
                 refused.append(f"candidate {window!r} was refused: {refusal.what}")
                 continue
+            if "model" not in run.tags:
+                raise UsageError(
+                    f"pipeline {retrain.pipeline!r} registered no model",
+                    where=f"run {run.id}",
+                    next_command=f"end the pipeline with register(…), then mlwright retrain {settings.name}",
+                )
             found[window] = self._releases.version(run.tags["model"])
         return found, tuple(refused)
 
@@ -134,7 +153,7 @@ class RetrainJourney:
         self, settings: EndpointSettings, retrain: RetrainSettings, candidates: dict[str, ModelVersion]
     ) -> GateDecision:
         champion = self._releases.version(settings.model)
-        rows = self._same_rows(list(candidates.values()))
+        rows = self._same_rows(settings, champion, list(candidates.values()))
         labels = rows[settings.label.column].cast(pl.Float64).to_numpy()
         days = rows[settings.timestamp].dt.epoch("d").to_numpy()
         model = self._releases.load(champion)
@@ -150,28 +169,37 @@ class RetrainJourney:
             clusters=days,
             metric=settings.monitor.metric,
             level=retrain.gate_level,
+            gain=retrain.gate_gain,
         )
 
-    def _same_rows(self, versions: Sequence[ModelVersion]) -> pl.DataFrame:
-        frames = [holdout_of(self._parts, version) for version in versions]
+    def _same_rows(
+        self, settings: EndpointSettings, champion: ModelVersion, candidates: Sequence[ModelVersion]
+    ) -> pl.DataFrame:
+        """Rows that every candidate held out and, where enough days are left, that the champion never saw either."""
+        frames = [holdout_of(self._parts, version) for version in candidates]
         # All windows end at the same instant and hold out the same last stretch, so the rows are the same;
         # should a pipeline choose otherwise, only the rows that all of them held out are comparable.
-        shortest = min(frames, key=lambda frame: frame.height)
-        return shortest.drop("score")
+        rows = min(frames, key=lambda frame: frame.height).drop("score")
+        if champion.trained_to is None:
+            return rows
+        unseen = rows.filter(pl.col(settings.timestamp) > champion.trained_to)
+        enough = unseen[settings.timestamp].dt.date().n_unique() >= FEWEST_DAYS
+        return unseen if enough else rows
 
     def _note_schedule(self, settings: EndpointSettings, retrain: RetrainSettings) -> None:
-        if "schedule:monthly" not in retrain.on:
+        """Keep that a schedule fell due; the first period that is seen starts the count and is not due itself."""
+        every = next((each.removeprefix("schedule:") for each in retrain.on if each in _SCHEDULES), None)
+        if every is None:
             return
-        now = self._parts.clock.now()
-        month = month_start(now).isoformat()
+        period = _SCHEDULES[f"schedule:{every}"](self._parts.clock.now()).isoformat()
         with self._parts.read() as tx:
             seen = ledger.get_mark(tx, f"schedule-seen:{settings.name}")
-        if seen == month:
+        if seen == period:
             return
         with self._parts.write() as tx:
-            ledger.set_mark(tx, f"schedule-seen:{settings.name}", month)
+            ledger.set_mark(tx, f"schedule-seen:{settings.name}", period)
             if seen is not None:
-                ledger.set_mark(tx, f"schedule-due:{settings.name}", month)
+                ledger.set_mark(tx, f"schedule-due:{settings.name}", f"{every} schedule of {period[:10]}")
 
     def _trigger(self, settings: EndpointSettings, retrain: RetrainSettings) -> Trigger | None:
         with self._parts.read() as tx:
@@ -179,9 +207,9 @@ class RetrainJourney:
             due = ledger.get_mark(tx, f"schedule-due:{settings.name}")
         decayed = next((alert for alert in firing if alert.rule == settings.monitor.metric), None)
         if "performance" in retrain.on and decayed is not None:
-            return Trigger(kind="performance", reason=f"alert {decayed.id}: {decayed.summary}")
+            return Trigger(key=f"alert {decayed.id}", reason=f"alert {decayed.id}: {decayed.summary}")
         if due:
-            return Trigger(kind="schedule", reason=f"the monthly schedule of {due[:7]}")
+            return Trigger(key=f"schedule {due}", reason=f"the {due}")
         return None
 
     def _free(self, settings: EndpointSettings, retrain: RetrainSettings) -> bool:
@@ -201,10 +229,10 @@ class RetrainJourney:
     def _await_approval(self, settings: EndpointSettings, trigger: Trigger) -> Decision | None:
         with self._parts.read() as tx:
             asked = ledger.get_mark(tx, f"approval-asked:{settings.name}")
-        if asked == trigger.reason:
+        if asked == trigger.key:
             return None
         with self._parts.write() as tx:
-            ledger.set_mark(tx, f"approval-asked:{settings.name}", trigger.reason)
+            ledger.set_mark(tx, f"approval-asked:{settings.name}", trigger.key)
         return self._decide(
             settings,
             "wait for approval",
@@ -215,10 +243,11 @@ class RetrainJourney:
     def _done(
         self, settings: EndpointSettings, outcome: str, reasons: tuple[str, ...], evidence: dict[str, object]
     ) -> Decision:
-        # Marked last: a retraining that was killed is asked for again, and its finished steps are not repeated.
+        # Marked last: a retraining that was killed is asked for again.
         with self._parts.write() as tx:
             ledger.set_mark(tx, f"retrained:{settings.name}", self._parts.clock.now().isoformat())
             ledger.set_mark(tx, f"schedule-due:{settings.name}", "")
+            ledger.set_mark(tx, f"approval-asked:{settings.name}", "")
             return self._parts.decide(tx, "retrain", settings.name, outcome, reasons, evidence)
 
     def _decide(
@@ -238,8 +267,10 @@ def holdout_of(parts: Parts, version: ModelVersion) -> pl.DataFrame:
 def _scores_of(
     parts: Parts, version: ModelVersion, rows: pl.DataFrame, settings: EndpointSettings
 ) -> NDArray[np.float64]:
-    own = holdout_of(parts, version).select(settings.entity, "score")
-    return rows.join(own, on=settings.entity, how="left", maintain_order="left")["score"].to_numpy()
+    # An entity may ask often, and even twice at one instant: by then it is the same question.
+    row = [settings.entity, settings.timestamp]
+    own = holdout_of(parts, version).select(*row, "score").unique(row, keep="first")
+    return rows.join(own, on=row, how="left", maintain_order="left")["score"].to_numpy()
 
 
 def _days(retrain: RetrainSettings) -> str:

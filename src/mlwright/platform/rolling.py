@@ -83,6 +83,8 @@ class RolloutJourney:
             rollout = rollouts.running(tx, EndpointName(endpoint))
         if rollout is None:
             return None
+        if now <= (rollout.last.at if rollout.last else rollout.started):
+            return rollout  # judged at this instant already: the same turn again, as after a crash
         evidence = self._evidence(rollout, now)
         verdict = judge(rollout, evidence, now, mature=True)
         after = machine.advance(rollout, verdict, now)

@@ -25,6 +25,7 @@ from mlwright.stages.monitoring.alerts import (
     alert_of,
     context_of,
     decide_alert,
+    decide_missing_features,
     decide_missing_labels,
 )
 from mlwright.stages.monitoring.drift import drift, sketch
@@ -174,7 +175,8 @@ class WatchJourney:
         with self._parts.read() as tx:
             kept = monitoring.list_performance(tx, EndpointName(endpoint), "month", first)
             open_one = monitoring.list_performance(tx, EndpointName(endpoint), "day", first)
-        starts = {month_start(each.start) for each in todo} | {month_start(d.window.start) for d in open_one}
+        starts = {month_start(each.start) for each in todo}
+        starts |= {month_start(each.window.start) for each in open_one if each.predictions}
         months = [Window(start=at, end=month_start(at + timedelta(days=32))) for at in sorted(starts)]
         done = {each.window.start for each in kept}
         results = tuple(
@@ -261,7 +263,7 @@ class WatchJourney:
             return monitoring.get_reference(tx, name, version.ref)
 
     def _judge(self, endpoint: str, days: Sequence[Performance], now: datetime) -> tuple[AlertDecision, ...]:
-        """What the rules say now: about decay over the monitor's window, about labels on the last day."""
+        """What the rules say now: about decay over the monitor's window, about labels and features on the last day."""
         settings = self._parts.endpoint(endpoint)
         champion = self._releases.status(endpoint).champion
         last = days[-1].window
@@ -271,6 +273,14 @@ class WatchJourney:
         if since:
             start = max(start, day_start(datetime.fromisoformat(since)))
         decisions = [decide_missing_labels(days[-1], usual=_USUALLY_MISSING)]
+        served = self._parts.log.features(last, endpoint=endpoint)
+        decisions += [
+            decide_missing_features(
+                served, endpoint=EndpointName(endpoint), view=view.name, columns=view.features, window=last
+            )
+            for view in self._parts.settings.feature_views
+            if view.name in settings.features
+        ]
         if champion is not None and champion.evaluation is not None and last.end - start >= _SETTLED:
             measured = self._evaluate(endpoint, Window(start=start, end=last.end), "window", now)
             decisions.append(

@@ -119,3 +119,14 @@ def test_what_cannot_be_judged_is_refused() -> None:
         compare([0, 1], "a", [0.1, 0.2], "b", [0.1, 0.2], [0, 1], "accuracy")
     with pytest.raises(DataError, match="both classes"):
         auc_difference(np.zeros(3), np.arange(3.0), np.arange(3.0), np.arange(3))
+
+
+def test_a_gain_too_small_to_be_worth_a_change_keeps_the_champion() -> None:
+    labels, logit, day = sample(3)
+    weak = logit + 3 * np.random.default_rng(4).normal(size=len(logit))
+    candidates = [Candidate(name="all", scores=logit)]
+    decision = choose(
+        labels, champion=weak, candidates=candidates, clusters=day, metric="auc", level=0.5, gain=0.9
+    )
+    assert decision.chosen is None
+    assert "at least +0.9000" in decision.reason

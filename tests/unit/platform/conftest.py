@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -33,6 +34,7 @@ from mlwright.platform.parts import Parts
 from mlwright.stages.pipelines.values import ModelShelf
 from mlwright.stages.serving.journal import Journal
 from mlwright.stages.serving.log import PredictionLog
+from mlwright.stages.tracking import environment
 from mlwright.testing.fakes.artifacts import MemoryArtifactStore
 from mlwright.testing.fakes.clock import ManualClock
 from mlwright.testing.fakes.executor import InlineExecutor
@@ -163,7 +165,9 @@ def settings(root: Path) -> Settings:
                     min_labels=300,
                 ),
                 monitor=MonitorSettings(tolerance=0.05),
-                retrain=RetrainSettings(pipeline="train_delay", windows=("all", "21d"), cooldown=21 * DAY),
+                retrain=RetrainSettings(
+                    pipeline="train_delay", windows=("all", "12d"), cooldown=21 * DAY, gate_window=5 * DAY
+                ),
             ),
         ),
     )
@@ -180,6 +184,8 @@ class Project:
     artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
     contract: Contract = field(default_factory=contract)
     platform: Platform = field(init=False)
+    block: PredictionBlock = field(init=False)
+    """What was last served by the champion."""
 
     def __post_init__(self) -> None:
         self.open()
@@ -262,6 +268,7 @@ class Project:
                     features={**seen, "x": (rows["x"] + shift).to_list()} if place == 0 else {},
                 )
             )
+        self.block = blocks[0]
         self.log(*blocks)
         if label:
             self.label(rows)
@@ -321,8 +328,16 @@ class Seed:
         return Project(folder, settings(folder), artifacts=copy)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def packages_once() -> Iterator[None]:
+    """Which packages are installed is found out once, not in every run: it takes longer than the run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "_packages", cache(environment._packages))
+        yield
+
+
 @pytest.fixture(scope="session")
-def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seed]:
+def seeds(packages_once: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seed]:
     """Projects that took a second to make: ``empty``, ``released`` and ``timid`` (see the fixtures below)."""
     folder = tmp_path_factory.mktemp("empty")
     engine = open_engine(f"sqlite:///{folder / 'state.db'}")

@@ -265,5 +265,6 @@ def _retrain(table: RetrainTable) -> RetrainSettings:
         cooldown=table.cooldown,
         gate_window=table.gate_window,
         gate_level=table.gate_level,
+        gate_gain=table.gate_gain,
         approval=table.approval,
     )

@@ -257,6 +257,9 @@ class RetrainTable(_Table):
     gate_level: Annotated[
         float, Field(gt=0.5, lt=1, description="How sure the gate must be that a candidate is better.")
     ] = RetrainSettings(pipeline="").gate_level
+    gate_gain: Annotated[
+        float, Field(ge=0, lt=1, description="By how much a candidate must be better to be worth a change.")
+    ] = RetrainSettings(pipeline="").gate_gain
     approval: Literal["auto", "manual"] = "auto"
 
 

@@ -158,6 +158,9 @@ def cli(context: click.Context, project: Path | None) -> None:
 
 def main() -> None:
     """Run the command line of this process."""
+    # Threads that spin while they wait for one another make training on a busy machine tens of times slower
+    # (measured: 35 s instead of 1.2 s for the same trees beside two busy processes); sleeping ones cost nothing.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Whoever closed the pipe has read enough; a traceback at exit would be noise.
     try:
         cli.main(prog_name="mlwright")

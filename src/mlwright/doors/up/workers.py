@@ -4,7 +4,7 @@ import logging
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -28,13 +28,13 @@ Start = Callable[..., "subprocess.Popen[str]"]
 class _Worker:
     number: int
     log: Path
+    wait_s: float
     process: "subprocess.Popen[str] | None" = None
     state: WorkerState = WorkerState.STARTING
     restarts: int = 0
     said: str = ""
-    wait_s: float = FIRST_WAIT_S
     began: float = 0.0
-    again_at: float = field(default=0.0)
+    again_at: float = 0.0
 
 
 class Workers:
@@ -58,7 +58,9 @@ class Workers:
         self._first_wait_s = first_wait_s
         self._lock = Lock()
         self._stopping = Event()
-        self._workers = [_Worker(number, logs / f"worker-{number}.log") for number in range(1, count + 1)]
+        self._workers = [
+            _Worker(number, logs / f"worker-{number}.log", first_wait_s) for number in range(1, count + 1)
+        ]
         self._thread = Thread(target=self._follow, name="workers", daemon=True)
         logs.mkdir(parents=True, exist_ok=True)
 

@@ -86,10 +86,10 @@ class Facts:
 
     @property
     def last_event(self) -> datetime | None:
-        """The latest instant that anything recorded belongs to: a judged day, a run, or a change of state."""
-        known = [facts.days[-1].window.end for facts in self.endpoints if facts.days]
-        known += [each.at for each in self.audit[:1]] + [each.started for each in self.runs[:1]]
-        return max(known, default=None)
+        """The end of the latest judged day; before there is one, the latest run or change of state."""
+        judged = [facts.days[-1].window.end for facts in self.endpoints if facts.days]
+        changed = [each.at for each in self.audit[:1]] + [each.started for each in self.runs[:1]]
+        return max(judged or changed, default=None)
 
     @property
     def firing(self) -> tuple[Alert, ...]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from anyio import to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -62,7 +62,7 @@ def refused_page(error: MlwrightError, status: int) -> Response:
 def _page(draw: Callable[[dict[str, str]], str]) -> Handler:
     async def handle(request: Request) -> Response:
         path = {name: str(value) for name, value in request.path_params.items()}
-        return HTMLResponse(await to_thread.run_sync(draw, path), headers={"cache-control": "no-store"})
+        return HTMLResponse(await run_in_threadpool(draw, path), headers={"cache-control": "no-store"})
 
     return handle
 
@@ -70,7 +70,7 @@ def _page(draw: Callable[[dict[str, str]], str]) -> Handler:
 def _acknowledge(control: Control) -> Handler:
     async def handle(request: Request) -> Response:
         alert, who = request.path_params["alert"], control.platform.parts.actor
-        await to_thread.run_sync(control.platform.watch.acknowledge, alert, who)
+        await run_in_threadpool(control.platform.watch.acknowledge, alert, who)
         return RedirectResponse("/#alert", status_code=303)
 
     return handle
@@ -92,7 +92,7 @@ def _picture(facts: Facts) -> str | None:
     if facts.year is None:
         return None
     with suppress(KeyError, ValueError):
-        return year_picture(msgspec.to_builtins(facts.year))
+        return year_picture(msgspec.to_builtins(facts.year), width=views.WIDTH)
     return None
 
 

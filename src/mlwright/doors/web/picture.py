@@ -13,7 +13,7 @@ _ORDER = (
 )
 
 
-def year_picture(year: Any) -> str:
+def year_picture(year: Any, *, width: int = 860) -> str:
     """Draw the year's result, given as plain values (see ``doors/cli/demo/results.py``)."""
     months: Sequence[Mapping[str, Any]] = year["months"]
     means: Mapping[str, float] = year["mean_auc"]
@@ -39,4 +39,5 @@ def year_picture(year: Any) -> str:
         places=[month["month"] for month in months],
         series=series,
         events=promoted,
+        width=width,
     )

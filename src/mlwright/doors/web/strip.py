@@ -69,7 +69,7 @@ def stages(facts: Facts) -> tuple[Stage, ...]:
 def _contract(facts: Facts) -> Stage:
     looked = facts.looked
     if looked.contracts_error:
-        return _stage("contract", "unreadable", "see below", BAD)
+        return _stage("contract", "not read", "see below", BAD)
     if looked.contracts is None:
         return _stage("contract", "…", "being checked", IDLE)
     if not looked.contracts:
@@ -88,7 +88,7 @@ def _features(facts: Facts) -> Stage:
         return _stage("features", "none", "no feature views", IDLE, "contract")
     columns = sum(len(view.features) for view in views)
     value = f"{len(views)} view{'' if len(views) == 1 else 's'}"
-    return _stage("features", value, f"{columns} features, as of", OK, "contract")
+    return _stage("features", value, f"{columns} feature{'' if columns == 1 else 's'}", OK, "contract")
 
 
 def _pipeline(facts: Facts) -> Stage:
@@ -154,7 +154,9 @@ def _monitor(facts: EndpointFacts | None) -> Stage:
     measured = lately.auc if metric == "auc" else lately.brier
     word = "AUC" if metric == "auc" else "Brier"
     span = f"{(lately.window.end - lately.window.start).days} d to {_last_day(lately)}"
-    return _stage("monitor", f"{word} {number(measured.value if measured else None)}", span, OK)
+    if measured is None:
+        return _stage("monitor", f"{word} –", span, IDLE)
+    return _stage("monitor", f"{word} {number(measured.value)}", span, OK)
 
 
 def _alert(facts: Facts) -> Stage:

@@ -1,5 +1,6 @@
 """What the templates draw, made from values of the façade by pure functions."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +18,11 @@ from mlwright.model.rollouts import Rollout, RolloutState
 from mlwright.model.windows import day_start
 
 _DAY: Final = timedelta(days=1)
-_PSI_FULL: Final = 0.5
+WIDTH: Final = 1180
+"""Of the drawings, in pixels: that of the page, so that letters in them are as large as around them."""
+_HEAD: Final = 80
+_SPAN: Final = re.compile(r" in \d{4}-\d\d-\d\d \d\d:\d\d to \d{4}-\d\d-\d\d \d\d:\d\d UTC")
+"""The window that an alert's summary names; beside a month it only takes the place of the number."""
 _ALERT, _RETRAIN, _PROMOTED, _KEPT_OUT = COLOURS[4], COLOURS[1], COLOURS[2], COLOURS[0]
 
 
@@ -150,7 +155,8 @@ def quality_chart(axis: Axis, facts: EndpointFacts, events: Sequence[Event]) -> 
     for each in facts.months:
         measured = _metric(each, metric)
         inside = range(max(0, axis.index(each.window.start)), min(axis.days, axis.index(each.window.end)))
-        for at in inside:
+        # A day is left out between two months: their values are not joined by anything that was measured.
+        for at in inside[:-1] if len(inside) > 1 else inside:
             months[at] = measured.value if measured else None
     word = "AUC" if metric == "auc" else "Brier score"
     series = [Series(name="day", values=daily, colour=COLOURS[0], bands=bands)]
@@ -164,6 +170,8 @@ def quality_chart(axis: Axis, facts: EndpointFacts, events: Sequence[Event]) -> 
         markers=False,
         ticks=axis.ticks,
         bounds=_bounds(daily, months),
+        width=WIDTH,
+        height=280,
     )
 
 
@@ -192,7 +200,8 @@ def calibration_chart(axis: Axis, days: Sequence[Performance], events: Sequence[
         events=[each for each in events if each.mark.startswith("v")],
         markers=False,
         ticks=axis.ticks,
-        height=220,
+        width=WIDTH,
+        height=200,
     )
 
 
@@ -219,8 +228,9 @@ def drift_map(reports: Sequence[DriftReport]) -> str | None:
         columns=[f"{'week' if span == 7 else 'day'} of {first:%-d %b %Y}" for first in firsts],
         values=[rows[name] for name in order],
         ticks=_week_ticks(firsts),
-        full=_PSI_FULL,
+        full=_full([cell for name in order for cell in rows[name] if cell is not None]),
         unit="PSI",
+        width=WIDTH,
     )
 
 
@@ -253,6 +263,12 @@ def lineage(trace: Trace) -> tuple[tuple[Branch, ...], tuple[Branch, ...]]:
     causes = _branches(trace.node, [(each.effect, each.relation, each.cause) for each in trace.causes])
     effects = _branches(trace.node, [(each.cause, each.relation, each.effect) for each in trace.effects])
     return causes, effects
+
+
+def told(did: Sequence[str]) -> tuple[str, ...]:
+    """What was decided in a month, each without its reasons: ``27 Apr retrain: keep the champion``."""
+    heads = (_SPAN.sub("", each.partition(" — ")[0]) for each in did)
+    return tuple(head if len(head) <= _HEAD else f"{head[: _HEAD - 1].rstrip()}…" for head in heads)
 
 
 def first_fact(facts: Facts) -> str | None:
@@ -299,6 +315,12 @@ def _bounds(daily: Sequence[float | None], months: Sequence[float | None]) -> tu
     shown = [*known[edge : len(known) - edge], *(value for value in months if value is not None)]
     margin = max(0.01, (max(shown) - min(shown)) * 0.15)
     return max(0.0, min(shown) - margin), min(1.0, max(shown) + margin)
+
+
+def _full(values: Sequence[float]) -> float:
+    """The PSI at which a cell has the full colour: a round number that only the largest cells reach."""
+    high = sorted(values)[int(len(values) * 0.95)] if values else 0.0
+    return next((each for each in (0.25, 0.5, 1.0, 2.0, 5.0, 10.0) if each >= high), 20.0)
 
 
 def _groups(axis: Axis, days: Sequence[Performance], span: int) -> list[list[Performance]]:

@@ -8,6 +8,7 @@ from typing import Final
 from mlwright.model.durations import format_duration
 
 NOTHING: Final = "–"
+_DIGEST: Final = re.compile(r"blake3:([0-9a-f]{12})[0-9a-f]{52}")
 _VERSION: Final = re.compile(r"/(\d+)\b")
 
 _TONES: Final = {
@@ -86,6 +87,11 @@ def short(digest: str | None) -> str:
     return NOTHING if digest is None else (digest.partition(":")[2] or digest)[:12]
 
 
+def brief(text: object) -> str:
+    """A text with every digest in it cut to twelve digits."""
+    return _DIGEST.sub(r"\1…", str(text))
+
+
 def tone(state: object) -> str:
     """The class that colours a state: ok, busy, warn, bad or none."""
     return _TONES.get(str(state), "none")
@@ -106,5 +112,6 @@ FILTERS: Final = {
     "percent": percent,
     "span": span,
     "short": short,
+    "brief": brief,
     "tone": tone,
 }

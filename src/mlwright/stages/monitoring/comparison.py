@@ -75,13 +75,14 @@ def choose(
     clusters: ArrayLike,
     metric: str,
     level: float,
+    gain: float = 0.0,
+    window_level: float = 0.95,
 ) -> GateDecision:
     """Choose a candidate, and let it go on only if it beats the champion.
 
     The first candidate stands unless another one beats it significantly: in doubt the simpler choice (after the
     one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984). The one that stands must
-    then beat the champion significantly. The champion itself may have been trained on these rows, which only makes
-    the test harder to pass.
+    then beat the champion. Where the champion was trained on some of these rows, the test is harder to pass.
 
     Args:
         labels: 0 or 1, shape (n,).
@@ -89,11 +90,13 @@ def choose(
         candidates: the preferred candidate first.
         clusters: day number of each row, shape (n,).
         metric: ``auc`` or ``brier``.
-        level: confidence of both one-sided tests, such as 0.95.
+        level: confidence of the one-sided test against the champion, such as 0.95.
+        gain: by how much the metric must be better at least for a change to be worth it.
+        window_level: confidence at which another candidate takes the place of the first.
     """
     truth = np.asarray(labels, dtype=np.float64)
     days = len(np.unique(np.asarray(clusters)))
-    limit = float(stdtrit(max(days - 1, 1), level)) if days >= FEWEST_DAYS else inf
+    limit, doubt = (_quantile(days, each) for each in (level, window_level))
     standing = candidates[0]
     made: list[Comparison] = []
     for other in candidates[1:]:
@@ -101,17 +104,18 @@ def choose(
             truth, other.name, other.scores, standing.name, standing.scores, clusters, metric
         )
         made.append(comparison)
-        if comparison.z > limit:
+        if comparison.z > doubt:
             standing = other
     against = [
         compare(truth, each.name, each.scores, "champion", champion, clusters, metric) for each in candidates
     ]
     final = next(each for each in against if each.name == standing.name)
-    passed = final.z > limit
+    passed = final.z > limit and final.difference >= gain
     verb = "beats" if passed else "does not beat"
+    least = f" and at least {gain:+.4f}" if gain else ""
     reason = (
         f"{standing.name!r} {verb} the champion on {len(truth):,} rows of {days} days: "
-        f"{metric} difference {final.difference:+.4f} ± {final.error:.4f}, z = {final.z:.2f}, needed {limit:.2f}"
+        f"{metric} difference {final.difference:+.4f} ± {final.error:.4f}, z = {final.z:.2f}, needed {limit:.2f}{least}"
     )
     return GateDecision(
         chosen=standing.name if passed else None, reason=reason, comparisons=(*made, *against)
@@ -181,6 +185,10 @@ def _components(positive: NDArray[np.bool_], scores: _Floats) -> _Floats:
     parts[positive] = (ranks[positive] - rankdata(scores[positive])) / n0
     parts[~positive] = 1.0 - (ranks[~positive] - rankdata(scores[~positive])) / n1
     return parts
+
+
+def _quantile(days: int, level: float) -> float:
+    return float(stdtrit(days - 1, level)) if days >= FEWEST_DAYS else inf
 
 
 def _numbered(clusters: ArrayLike) -> tuple[NDArray[np.intp], int]:

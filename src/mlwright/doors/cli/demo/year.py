@@ -1,11 +1,9 @@
 """The demo's journey: contracts, features, training, endpoint, and then a year of flights, day by day."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,9 +12,9 @@ from pathlib import Path
 from statistics import median
 
 import polars as pl
-from threadpoolctl import threadpool_limits
 
 from mlwright.adapters.clock.replay import ReplayClock
+from mlwright.doors.cli.demo.beside import beside
 from mlwright.doors.cli.demo.replay import EndpointClient, Hour, ReplayMark, ReplayPlan, days_between, hours
 from mlwright.doors.cli.demo.results import Year, assemble
 from mlwright.doors.cli.demo.story import Bar, Story
@@ -59,7 +57,7 @@ def run_demo(options: DemoOptions, story: Story) -> Year:
         _look_at_data(platform, story)
         _keep_features(platform, story)
         champion = _train(platform, story)
-        with _strategies(options.project, end) as others, _endpoint(platform, champion, story) as client:
+        with beside(options.project, START, end) as others, _endpoint(platform, champion, story) as client:
             _replay(platform, clock, client, mark, end, story)
             story.chapter("What else could have been done with the same months")
             story.say("waiting for the three fixed strategies, which trained beside the replay")
@@ -152,10 +150,10 @@ def _replay(
     # A day of the replay goes from noon to noon: at noon the labels of the day before have matured.
     plan = client.plan
     last = end + timedelta(days=1)
-    with story.progress("replay", days_between(start, last)) as bar:
+    with story.progress("replay", days_between(start, last)) as bar, ThreadPoolExecutor(1) as second:
         for day, group in groupby(hours(rows, plan, start, last), key=_replay_day):
             for hour in group:
-                sent, known = _play(client, hour, end)
+                sent, known = _play(client, hour, end, second)
                 predicted, labelled = predicted + sent, labelled + known
             tick = max(day + timedelta(days=1), clock.now())
             clock.advance_to(tick)
@@ -172,13 +170,13 @@ def _replay_day(hour: Hour) -> datetime:
     return noon if hour.start >= noon else noon - timedelta(days=1)
 
 
-def _play(client: EndpointClient, hour: Hour, end: datetime) -> tuple[int, int]:
-    sent = known = 0
+def _play(client: EndpointClient, hour: Hour, end: datetime, second: Executor) -> tuple[int, int]:
+    """Send an hour's requests and, on a second connection, the labels that arrived in it."""
+    known = second.submit(client.feedback, hour.arrived) if hour.arrived is not None else None
+    sent = 0
     if hour.asked is not None and hour.start < end:
         sent = client.predict(f"replay-{hour.start:%Y%m%d%H}", hour.asked)
-    if hour.arrived is not None:
-        known = client.feedback(hour.arrived)
-    return sent, known
+    return sent, known.result() if known else 0
 
 
 def _say_turn(platform: Platform, turn: Tick, at: datetime, bar: Bar) -> None:
@@ -211,29 +209,6 @@ def _moved(platform: Platform, window: Window) -> list[str]:
             for each in report.features:
                 daily.setdefault(each.column, []).append(each.psi)
     return sorted(name for name, values in daily.items() if median(values) > 0.2)
-
-
-@contextmanager
-def _strategies(project: Path, end: datetime) -> Iterator["subprocess.Popen[bytes]"]:
-    """The three fixed strategies train in a process of their own: the replay waits for answers most of the time."""
-    out = project / ".mlwright" / "strategies.json"
-    log = (project / ".mlwright" / "strategies.log").open("wb")
-    command = ["-m", "mlwright.doors.cli.demo.strategies", "--project", str(project), "--out", str(out)]
-    # One core each: two processes whose trees are grown by two threads each would wait for one another.
-    process = subprocess.Popen(
-        [sys.executable, *command, "--start", START.isoformat(), "--end", end.isoformat()],
-        stdout=log,
-        stderr=log,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    try:
-        with threadpool_limits(limits=max(1, (os.cpu_count() or 2) - 1)):
-            yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(timeout=10)
-        log.close()
 
 
 def _result(platform: Platform, project: Path, seconds: float) -> Year:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import Final
 
-from anyio import to_thread
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -73,7 +73,7 @@ def build_control_app(control: Control) -> Starlette:
 def _read(control: Control, call: Reading) -> Handler:
     async def handle(request: Request) -> Response:
         asked = Asked(path=_path(request), query=request.query_params)
-        return _json(await to_thread.run_sync(call, control.platform, asked))
+        return _json(await run_in_threadpool(call, control.platform, asked))
 
     return handle
 
@@ -81,7 +81,7 @@ def _read(control: Control, call: Reading) -> Handler:
 def _change(control: Control, call: Changing) -> Handler:
     async def handle(request: Request) -> Response:
         asked = Asked(path=_path(request), query=request.query_params, body=await _body(request))
-        answer = await to_thread.run_sync(call, control, asked)
+        answer = await run_in_threadpool(call, control, asked)
         if isinstance(answer, Future):
             answer = await asyncio.wrap_future(answer)
         return _json(answer)
@@ -91,7 +91,7 @@ def _change(control: Control, call: Changing) -> Handler:
 
 def _loop(control: Control) -> Handler:
     async def handle(request: Request) -> Response:
-        return _json(await to_thread.run_sync(loop_of, control))
+        return _json(await run_in_threadpool(loop_of, control))
 
     return handle
 

@@ -105,13 +105,15 @@ def _watch(control: Control, asked: Asked) -> "Future[object]":
 
 def _retrain(control: Control, asked: Asked) -> "Future[object]":
     wanted = asked.parse(bodies.Retrain)
-    endpoint = control.platform.parts.endpoint(asked.path["endpoint"]).name
-    retraining = control.platform.retraining
-    if wanted.if_due:
-        return control.turns.ask(f"retraining {endpoint} if due", lambda: retraining.consider(endpoint))
-    return control.turns.ask(
-        f"retraining {endpoint}", lambda: retraining.retrain(endpoint, reason=wanted.reason)
-    )
+    platform = control.platform
+    endpoint = platform.parts.endpoint(asked.path["endpoint"]).name
+
+    def work() -> object:
+        if wanted.if_due:
+            return platform.retraining.consider(endpoint)
+        return platform.retraining.retrain(endpoint, reason=wanted.reason)
+
+    return control.turns.ask(f"retraining {endpoint}", work)
 
 
 def _run(control: Control, asked: Asked) -> "Future[object]":

@@ -48,7 +48,7 @@ class Looks:
         try:
             reports = self._platform.data.check()
         except Exception as error:
-            said = error.what if isinstance(error, MlwrightError) else f"{type(error).__name__}: {error}"
+            said = str(error) if isinstance(error, MlwrightError) else f"{type(error).__name__}: {error}"
             self._remember(contracts=(), contracts_at=self._now(), contracts_error=said)
             raise
         self._remember(contracts=reports, contracts_at=self._now(), contracts_error=None)

@@ -77,11 +77,13 @@ class Turns:
         try:
             turns = self._platform.tick()
             self.looks.look()
+        except Exception as error:
+            self._failed(error)
+            raise
         finally:
             # What was read for a retraining is old at the next turn, and large.
             self._platform.data.forget()
-        now = self._platform.parts.clock.now()
-        self._note(turns=self._status.turns + 1, last=now, error=None)
+        self._note(turns=self.status.turns + 1, last=self._platform.parts.clock.now(), error=None)
         return turns
 
     def _run(self) -> None:
@@ -99,20 +101,17 @@ class Turns:
     def _do(self, what: str, call: Callable[[], T], future: "Future[T]") -> None:
         self._note(doing=what)
         try:
-            result = call()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next turn may succeed
-            self._failed(what, error)
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next turn may succeed; who asked is told
             future.set_exception(error)
-        else:
-            future.set_result(result)
         finally:
             self._note(doing=None)
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _failed(self, error: Exception) -> None:
         known = isinstance(error, MlwrightError)
-        _log.error("%s failed: %s", what, error, exc_info=None if known else error)
+        _log.error("the turn failed: %s", error, exc_info=None if known else error)
         said = str(error).splitlines()[0] if known and str(error) else f"{type(error).__name__}: {error}"
-        self._note(failures=self._status.failures + 1, error=f"{what}: {said}")
+        self._note(failures=self.status.failures + 1, error=said)
 
     def _note(self, **news: object) -> None:
         with self._lock:

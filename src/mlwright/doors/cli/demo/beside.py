@@ -1,0 +1,24 @@
+"""The process beside the replay that trains the fixed strategies."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+
+@contextmanager
+def beside(project: Path, start: datetime, end: datetime) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start the fixed strategies for a project; they end with the block at the latest."""
+    state = project / ".mlwright"
+    command = ["-m", "mlwright.doors.cli.demo.strategies", "--project", str(project)]
+    command += ["--out", str(state / "strategies.json"), "--start", start.isoformat(), "--end", end.isoformat()]
+    with (state / "strategies.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, *command], stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(timeout=10)

@@ -1,0 +1,44 @@
+"""One project with a year behind it for all tests of the pages, and one that is empty."""
+
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BENCH = runpy.run_path(str(Path(__file__).with_name("bench.py")))
+
+
+@pytest.fixture(scope="session")
+def bench() -> Iterator:
+    """Opens projects for the control door."""
+    opened = BENCH["Bench"]()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project with a year behind it. Nobody writes to it."""
+    return BENCH["SEEDED"]["seed"](tmp_path_factory.mktemp("seeded"))
+
+
+@pytest.fixture(scope="session")
+def client(bench, seeded: Path):
+    """A browser at the seeded project, which was looked at once."""
+    control = bench.open(seeded)
+    control.turns.looks.look()
+    return BENCH["Browser"](control)
+
+
+@pytest.fixture
+def fresh(bench, tmp_path: Path):
+    """A browser at a seeded project of this test's own."""
+    return BENCH["Browser"](bench.open(BENCH["SEEDED"]["seed"](tmp_path)))
+
+
+@pytest.fixture
+def empty(bench, tmp_path: Path):
+    """A browser at a project in which nothing has happened yet."""
+    BENCH["SEEDED"]["write_files"](tmp_path)
+    return BENCH["Browser"](bench.open(tmp_path))
