@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from threadpoolctl import threadpool_limits
 
 import mlwright
 from mlwright.platform.facade import Platform
@@ -23,7 +24,8 @@ from mlwright.wiring import close, open_platform
 
 # The children stand in other folders; they shall import the same mlwright as this process. Without bytecode each would
 # compile everything anew, which takes longer than what is tested.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(mlwright.__file__).parents[1])}
+# Many small processes share few cores: threads that wait for each other in a loop would take most of the time.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(mlwright.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SETTINGS = """\
@@ -211,7 +213,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
     (made.folder / "contracts" / "visits.odcs.yaml").write_text(CONTRACT)
     (made.folder / "pipeline.py").write_text(PIPELINE)
     visits().write_csv(made.folder / "visits.csv")
-    with made.platform() as platform:
+    with threadpool_limits(1), made.platform() as platform:
         for place, name in enumerate(("early", "late")):
             platform.training.run("train_missed", {"model": name, "seed": place})
             platform.releases.deploy(name, f"{name}/1")

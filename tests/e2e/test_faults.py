@@ -18,7 +18,7 @@ import pytest
 
 from mlwright.stages.serving.log import PredictionLog
 
-pytestmark = [pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 NOON = int(datetime(2025, 3, 3, 12, tzinfo=UTC).timestamp()) * 1_000_000
 

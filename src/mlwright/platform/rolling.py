@@ -1,14 +1,16 @@
 """The journey of a challenger: shadow, canary, and the verdict that lets it in or keeps it out."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from mlwright.errors import Conflict, NotFound, UsageError
 from mlwright.model.ids import EndpointName, RolloutId
+from mlwright.model.ledger import Edge
 from mlwright.model.rollouts import Rollout, RolloutState, RolloutVerdict, Verdict
 from mlwright.model.windows import Window
-from mlwright.platform.parts import Parts
+from mlwright.platform.parts import Parts, node
 from mlwright.platform.releases import CHALLENGER, ReleaseJourney, require_served
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring.labels import join_labels
@@ -124,6 +126,13 @@ class RolloutJourney:
             if after.state is RolloutState.PROMOTED:
                 registry.set_alias(tx, after.model, "champion", after.challenger)
                 ledger.set_mark(tx, f"champion-since:{after.endpoint}", now.isoformat())
+                served = node("model", f"{after.model}/{after.challenger}")
+                ledger.add_edges(
+                    tx, [Edge(effect=node("endpoint", after.endpoint), relation="serves", cause=served)]
+                )
+            if after.state.ended:
+                with suppress(NotFound):  # somebody may have moved or removed it by hand
+                    registry.delete_alias(tx, after.model, CHALLENGER)
             if after.step != before.step or after.state.ended:
                 salt = after.id if not after.state.ended else None
                 route = serving.set_route(tx, after.endpoint, machine.variants(after), at=now, salt=salt)

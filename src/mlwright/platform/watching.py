@@ -304,7 +304,8 @@ class WatchJourney:
         changed: list[Alert] = []
         for decision in decisions:
             is_open = {each.rule: each for each in monitoring.firing(tx, decision.endpoint)}
-            if decision.action is AlertAction.FIRE:
+            if decision.action is AlertAction.FIRE and decision.rule not in is_open:
+                # An open alert keeps saying what opened it; later windows are in the monitoring tables.
                 saved = monitoring.save_alert(tx, alert_of(decision, at=now, context=context))
                 if saved.new:
                     changed.append(saved.alert)

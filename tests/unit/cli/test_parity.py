@@ -67,7 +67,6 @@ EXCUSED = {
     "data.examples": "is called by a pipeline while it runs, which the command run does",
     "releases.load": "gives a model in memory, which only a process that serves or judges can use",
     "releases.load_variant": "gives a model in memory, which only a process that serves can use",
-    "releases.servable": "is a gate on the way: deploy and rollout start refuse through it, with its reason",
     "watch.deliver": "is one part of a turn of the loop, and never right to do alone: tick does it",
 }
 
