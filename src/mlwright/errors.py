@@ -140,9 +140,7 @@ class NotFound(MlwrightError, LookupError):
     exit_code = 3
 
     @classmethod
-    def named(
-        cls, kind: str, name: str, known: Iterable[str], next_command: str | None = None
-    ) -> "NotFound":
+    def named(cls, kind: str, name: str, known: Iterable[str], next_command: str | None = None) -> "NotFound":
         """Build the error with the nearest known name as a suggestion."""
         near = near_match(name, known)
         hint = f"; did you mean {near!r}?" if near else ""

@@ -1,4 +1,4 @@
-"""The traps that joins of other tools fall into: /work/shared/design/peers.md, section A2."""
+"""The traps that joins of other tools fall into: shared/design/peers.md, section A2."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo

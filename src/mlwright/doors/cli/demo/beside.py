@@ -13,7 +13,14 @@ def beside(project: Path, start: datetime, end: datetime) -> Iterator["subproces
     """Start the fixed strategies for a project; they end with the block at the latest."""
     state = project / ".mlwright"
     command = ["-m", "mlwright.doors.cli.demo.strategies", "--project", str(project)]
-    command += ["--out", str(state / "strategies.json"), "--start", start.isoformat(), "--end", end.isoformat()]
+    command += [
+        "--out",
+        str(state / "strategies.json"),
+        "--start",
+        start.isoformat(),
+        "--end",
+        end.isoformat(),
+    ]
     with (state / "strategies.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, *command], stdout=log, stderr=log)
         try:
