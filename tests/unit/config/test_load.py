@@ -166,7 +166,7 @@ url = "https://example.com"
             "endpoint[0].retrain.approval: 'manul' is not 'auto' or 'manual' (did you mean 'manual'?)",
             "endpoint[1].name: 'delay' is already endpoint[0]",
             "endpoint[1].rollout.steps[2]: 10% follows 10%; the share has to rise at each step",
-            "endpoint[1].rollout.deadline: 21d is shorter than the steps together (22d)",
+            "endpoint[1].rollout.deadline: 21d is shorter than the steps together (22d) and the label's horizon (12h)",
             "notify[0].url: is missing; a webhook needs one",
             "notify[1].url: belongs to a webhook; the log has no url",
         ]

@@ -190,3 +190,11 @@ def test_the_code_digest_sees_a_helper_that_changed(tmp_path: Path) -> None:
     assert code_digest(tmp_path) == before
     (tmp_path / "helper.py").write_text("FACTOR = 3\n")
     assert code_digest(tmp_path) != before
+
+
+def test_code_that_changed_is_imported_anew_with_its_helpers(tmp_path: Path) -> None:
+    (tmp_path / "helper_of_two.py").write_text("FACTOR = 2\n")
+    (tmp_path / "data.py").write_text("import helper_of_two\ndef rows():\n    return helper_of_two.FACTOR\n")
+    assert call_function(tmp_path / "data.py", tmp_path, "rows") == 2
+    (tmp_path / "helper_of_two.py").write_text("FACTOR = 30\n")
+    assert call_function(tmp_path / "data.py", tmp_path, "rows") == 30

@@ -79,7 +79,7 @@ def test_everything_is_exported_as_parquet_that_reads_back(timid) -> None:
     predictions = pl.read_parquet(written["predictions"].file)
     # What the challenger said in the shadow is there too; it was promoted after four days.
     counts = predictions.group_by("variant").len().sort("variant")
-    assert counts.rows() == [("challenger", 600), ("champion", 750)]
+    assert counts.rows() == [("challenger", 750), ("champion", 750)]
     assert written["labels"].rows == 750
     assert written["registry_versions"].rows == 2
     decisions = pl.read_parquet(written["ledger_decisions"].file)

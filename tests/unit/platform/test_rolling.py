@@ -39,7 +39,7 @@ def test_a_rollout_begins_in_the_shadow(timid) -> None:
 
 def test_a_better_challenger_goes_all_the_way(timid) -> None:
     rollout = timid.platform.rollouts.start("delay", "delay/2")
-    timid.live(2)
+    timid.live(3)
     assert route(timid) == [("champion", 1, 0.5, False), ("challenger", 2, 0.5, False)]
     timid.live(3)
     (ended,) = timid.platform.rollouts.list()

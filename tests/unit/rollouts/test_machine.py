@@ -30,13 +30,13 @@ PLAN = RolloutPlan(
 )
 
 
-def verdict(kind: Verdict, e_value: float = 1.0) -> RolloutVerdict:
+def verdict(kind: Verdict, e_value: float = 1.0, *, known: bool = True) -> RolloutVerdict:
     test = Guardrail(
-        name="errors",
+        name="quality",
         n=1,
-        estimate=None,
-        lower=None,
-        upper=None,
+        estimate=0.0 if known else None,
+        lower=-0.1 if known else None,
+        upper=0.1 if known else None,
         e_value=e_value,
         limit=0.0,
         verdict=Verdict.HOLD,
@@ -173,3 +173,11 @@ class Life(RuleBasedStateMachine):
 
 Life.TestCase.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
 TestLife = Life.TestCase
+
+
+def test_a_challenger_of_which_nothing_is_known_gets_no_traffic() -> None:
+    rollout = begin()
+    late = START + timedelta(days=10)
+    waiting = advance(rollout, verdict(Verdict.HOLD, known=False), late)
+    assert (waiting.step, waiting.state) == (0, RolloutState.RUNNING)
+    assert advance(waiting, verdict(Verdict.HOLD), late).step == 1

@@ -61,11 +61,19 @@ def _endpoints(raw: Mapping[str, object]) -> Iterator[Fault]:
     for number, table in _tables(raw, "endpoint"):
         rollout = table.get("rollout")
         if isinstance(rollout, dict):
-            yield from _steps(rollout, f"endpoint[{number}].rollout")
+            yield from _steps(rollout, _horizon(table.get("label")), f"endpoint[{number}].rollout")
 
 
-def _steps(rollout: Mapping[str, object], where: str) -> Iterator[Fault]:
-    """Shares have to rise from step to step, and all steps have to fit before the deadline."""
+def _horizon(label: object) -> timedelta:
+    """How long labels take; none where it is not said or not said well, which is a fault of its own."""
+    try:
+        return _DURATION.validate_python(label["horizon"] if isinstance(label, dict) else "0s")
+    except (KeyError, ValidationError):
+        return timedelta(0)
+
+
+def _steps(rollout: Mapping[str, object], horizon: timedelta, where: str) -> Iterator[Fault]:
+    """Shares have to rise from step to step; all steps, and the labels of the last, have to fit before the deadline."""
     try:
         steps = [_STEP.validate_python(step) for step in _texts(rollout.get("steps"))]
     except ValidationError:
@@ -79,8 +87,10 @@ def _steps(rollout: Mapping[str, object], where: str) -> Iterator[Fault]:
     except ValidationError:
         return
     total = sum((step.at_least for step in steps), timedelta(0))
-    if total > deadline:
+    if total + horizon > deadline:
         text = f"{format_duration(deadline)} is shorter than the steps together ({format_duration(total)})"
+        if horizon:
+            text += f" and the label's horizon ({format_duration(horizon)})"
         yield Fault(where=f"{where}.deadline", what=text)
 
 

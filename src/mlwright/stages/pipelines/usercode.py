@@ -16,8 +16,15 @@ from mlwright.stages.pipelines.define import Pipeline
 _SKIPPED = {".git", ".venv", ".tools", ".mlwright", "__pycache__", "node_modules"}
 
 
+_digests: dict[Path, Digest] = {}
+"""The code of each project as this process last imported it."""
+
+
 def load_module(path: Path, root: Path) -> ModuleType:
     """Import a Python file of a project, with the project's folder first on the path.
+
+    A project whose code changed since is imported anew, with all its modules: a process that runs for weeks must not
+    train with the code of its first day under the digest of today's.
 
     Raises:
         PipelineInvalid: there is no such file, or importing it raised; the message has its line.
@@ -26,6 +33,7 @@ def load_module(path: Path, root: Path) -> ModuleType:
         raise PipelineInvalid("there is no such file", where=str(path), next_command="mlwright init")
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
+    _forget_old_code(root)
     name = f"mlwright_project_{blake3(str(path.resolve()).encode()).hexdigest(8)}_{path.stem}"
     if name in sys.modules:
         return sys.modules[name]
@@ -50,6 +58,20 @@ def load_module(path: Path, root: Path) -> ModuleType:
             why="the file raised while it was imported",
         ) from error
     return module
+
+
+def _forget_old_code(root: Path) -> None:
+    code = code_digest(root)
+    if _digests.get(root, code) != code:
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file and _is_own_code(Path(file), root):
+                del sys.modules[name]
+    _digests[root] = code
+
+
+def _is_own_code(path: Path, root: Path) -> bool:
+    return path.is_relative_to(root) and not _SKIPPED.intersection(path.relative_to(root).parts)
 
 
 def call_function(path: Path, root: Path, name: str) -> object:
@@ -90,7 +112,6 @@ def code_digest(root: Path) -> Digest:
     """
     hasher = blake3()
     for path in sorted(root.rglob("*.py")):
-        inside = path.relative_to(root)
-        if not _SKIPPED.intersection(inside.parts):
-            hasher.update(f"{inside.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+        if _is_own_code(path, root):
+            hasher.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return Digest("blake3:" + hasher.hexdigest())

@@ -91,8 +91,9 @@ def _plan_faults(plan: RolloutPlan) -> list[Fault]:
 def advance(rollout: Rollout, verdict: RolloutVerdict, now: datetime) -> Rollout:
     """Follow a verdict: end, move on by one step, or stay.
 
-    A running rollout moves on when its step has lasted its time and no test points to harm. It is promoted
-    only by PROMOTE at the last step. The value keeps the last verdict only; the store keeps all of them. A
+    A running rollout moves on when its step has lasted its time, quality has bounds and no test points to
+    harm: nothing known is no reason to give a challenger more traffic. It is promoted only by PROMOTE at the
+    last step. The value keeps the last verdict only; the store keeps all of them. A
     rollout that has ended is returned as it is.
     """
     if rollout.state.ended:
@@ -102,7 +103,8 @@ def advance(rollout: Rollout, verdict: RolloutVerdict, now: datetime) -> Rollout
     if end is not None:
         return replace(heard, state=end, ended=now)
     due = now - rollout.step_started >= rollout.plan.steps[rollout.step].at_least
-    if not due or any(points_to_harm(test) for test in verdict.guardrails):
+    known = any(test.name == "quality" and test.lower is not None for test in verdict.guardrails)
+    if not due or not known or any(points_to_harm(test) for test in verdict.guardrails):
         return heard
     if rollout.step < len(rollout.plan.steps) - 1:
         return replace(heard, step=rollout.step + 1, step_started=now)

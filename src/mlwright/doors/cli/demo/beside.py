@@ -1,5 +1,6 @@
 """The process beside the replay that trains the fixed strategies."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,10 @@ def beside(project: Path, start: datetime, end: datetime) -> Iterator["subproces
         end.isoformat(),
     ]
     with (state / "strategies.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, *command], stdout=log, stderr=log)
+        # One thread: the replay waits for answers half of the time, and this fills the gaps.
+        process = subprocess.Popen(
+            [sys.executable, *command], stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
         try:
             yield process
         finally:
