@@ -101,8 +101,11 @@ class DataJourney:
             wanted.append(label.observed)
         _require_columns(loaded.frame, wanted, dataset)
         at = pl.col(settings.timestamp)
+        # Of events younger than the horizon only the labels that come early are known, and they are not like the
+        # others (who cancels at once, which flight is short): learning from them would learn the delay.
+        ripe = end - label.horizon
         rows = loaded.frame.select(list(dict.fromkeys(wanted))).filter(
-            (at >= start) & (at < end) & pl.col(label.column).is_not_null()
+            (at >= start) & (at < ripe) & pl.col(label.column).is_not_null()
         )
         if label.observed:
             # A label that arrived after `end` was not there to learn from; using it would flatter the past.

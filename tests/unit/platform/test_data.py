@@ -50,7 +50,17 @@ def test_data_that_breaks_its_contract_is_refused(project, holes) -> None:
     assert "x_known" in str(refusal.value.faults[0])
 
 
+def test_labels_of_the_last_horizon_are_not_learned_from_even_those_that_came_early(project) -> None:
+    everything = project.flown(START, 4)
+    ripe = everything.filter(pl.col("predict_at") < END - timedelta(hours=12))
+    early = everything.filter(pl.col("arrived") < END).height - ripe.height
+    assert early > 0
+    assert ids(ask(project)) == ids(ripe)
+
+
 def test_a_label_that_arrived_after_the_end_is_not_learned_from(project) -> None:
+    label = replace(project.settings.endpoints[0].label, horizon=timedelta(0))
+    project.change(label=label)
     everything = project.flown(START, 4)
     known = everything.filter(pl.col("arrived") < END)
     assert everything.height - known.height == 12  # two hours of flights, one every 9.6 minutes

@@ -94,7 +94,7 @@ def _train(platform: Platform, story: Story) -> ModelVersion:
         return version
     except NotFound:
         pass
-    run = platform.training.run("train_delay", {"start": TRAIN_FROM, "end": START, "holdout": "21d"})
+    run = platform.training.run("train_delay", {"start": TRAIN_FROM, "end": START, "holdout": "20d"})
     story.run(run)
     version = platform.releases.promote(run.tags["model"])
     story.say(f"registered {version.ref}, alias champion")
