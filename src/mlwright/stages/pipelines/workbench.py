@@ -106,8 +106,8 @@ def examples(
     """Rows to learn from, as the endpoint would have seen them.
 
     Each row has the endpoint's entity and timestamp, the ``inputs``, the features of the endpoint's feature views as of
-    the row's own timestamp (never from the future), and the label. Rows younger at ``end`` than the label's horizon, and
-    rows whose label was not known at ``end``, are left out: nobody could have trained on them then.
+    the row's own timestamp (never from the future), and the label. Rows younger at ``end`` than the label's horizon and
+    rows whose label was not known at ``end`` are left out: nobody could have trained on them then.
 
     Args:
         endpoint: the endpoint whose entity, timestamp, label and feature views are meant.
