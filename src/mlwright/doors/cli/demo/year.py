@@ -1,6 +1,8 @@
 """The demo's journey: contracts, features, training, endpoint, and then a year of flights, day by day."""
 
 import json
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -242,7 +244,9 @@ def _tell(year: Year, platform: Platform, project: Path, story: Story) -> None:
     story.say(f"audit chain: {'intact' if broken is None else f'broken at row {broken}'}")
     story.say(f"picture: {project / '.mlwright' / 'reports' / 'year.svg'}")
     story.say(f"[dim]took {year.seconds:.0f} s[/dim]")
-    story.console.print(f"\nLook at it: [bold]mlwright --project {project} up[/bold]\n")
+    # Where ./dev made the environment, the command is not on the path of the shell that reads this.
+    command = "mlwright" if shutil.which("mlwright") else sys.argv[0]
+    story.console.print(f"\nLook at it: [bold]{command} --project {project} up[/bold]\n", soft_wrap=True)
 
 
 def _end_of(count: int) -> datetime:
