@@ -139,8 +139,17 @@ class _JournalFile:
                 continue
             fcntl.flock(fd, fcntl.LOCK_EX)
             if os.fstat(fd).st_nlink:  # compaction may have seen the empty file before it was locked
+                self._sync_folder()
                 return fd
             os.close(fd)
+
+    def _sync_folder(self) -> None:
+        """Make the file's name survive a loss of power too: its bytes alone would be found by nobody."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def close(self) -> None:
         if self._fd is not None:
