@@ -1,8 +1,10 @@
 """Importing a project's own files, and the digest of its code."""
 
+import importlib
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -43,7 +45,8 @@ def load_module(path: Path, root: Path) -> ModuleType:
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _without_bytecode():
+            spec.loader.exec_module(module)
     except MlwrightError:
         del sys.modules[name]
         raise
@@ -63,11 +66,23 @@ def load_module(path: Path, root: Path) -> ModuleType:
 def _forget_old_code(root: Path) -> None:
     code = code_digest(root)
     if _digests.get(root, code) != code:
+        importlib.invalidate_caches()
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
             if file and _is_own_code(Path(file), root):
                 del sys.modules[name]
     _digests[root] = code
+
+
+@contextmanager
+def _without_bytecode() -> Iterator[None]:
+    """Import from the source alone: cached bytecode is taken for fresh by its second and size, and may be neither."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _is_own_code(path: Path, root: Path) -> bool:

@@ -117,14 +117,19 @@ class EndpointClient:
         return msgspec.json.decode(response.content, type=form)
 
 
-def hours(rows: pl.DataFrame, plan: ReplayPlan, start: datetime, end: datetime) -> Iterator[Hour]:
+def hours(
+    rows: pl.DataFrame, plan: ReplayPlan, start: datetime, end: datetime, *, first: datetime
+) -> Iterator[Hour]:
     """Cut the past into hours, in order; hours in which nothing happened are left out.
+
+    ``first`` is where the whole replay begins: one that is resumed at ``start`` still brings the labels of what was
+    asked before.
 
     ``rows`` has the plan's entity, timestamp, inputs, label and observed columns; instants are aware.
     """
     names = list(dict.fromkeys([plan.entity, plan.timestamp, *plan.inputs]))
     asked = _by_hour(rows.select(names), plan.timestamp, start, end)
-    known = rows.filter(pl.col(plan.label).is_not_null() & (pl.col(plan.timestamp) >= start))
+    known = rows.filter(pl.col(plan.label).is_not_null() & (pl.col(plan.timestamp) >= first))
     arrived = _by_hour(known.select(plan.entity, plan.label, plan.observed), plan.observed, start, end)
     for hour in sorted(asked.keys() | arrived.keys()):
         yield Hour(start=hour, asked=asked.get(hour), arrived=arrived.get(hour))

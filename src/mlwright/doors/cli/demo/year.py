@@ -153,7 +153,7 @@ def _replay(
     plan = client.plan
     last = end + timedelta(days=1)
     with story.progress("replay", days_between(start, last)) as bar, ThreadPoolExecutor(1) as second:
-        for day, group in groupby(hours(rows, plan, start, last), key=_replay_day):
+        for day, group in groupby(hours(rows, plan, start, last, first=START), key=_replay_day):
             for hour in group:
                 sent, known = _play(client, hour, end, second)
                 predicted, labelled = predicted + sent, labelled + known
