@@ -92,7 +92,7 @@ def _where(found: dict[str, object], project: str) -> RenderableType:
         "page": found["page"],
         "endpoints": "\n".join(f"POST {each}" for each in asks) or "none in mlwright.toml",
         "json": found["json"],
-        "interrupted": f"{killed} run marked as killed; its finished steps are used again"
+        "interrupted": f"{killed} run marked as killed; models it had not registered are trained again"
         if killed
         else None,
     }

@@ -76,7 +76,7 @@ def _forget_old_code(root: Path) -> None:
 
 @contextmanager
 def _without_bytecode() -> Iterator[None]:
-    """Import from the source alone: cached bytecode is taken for fresh by its second and size, and may be neither."""
+    """Leave no bytecode of project code behind: it is taken for fresh by its second and size, and may be neither."""
     before = sys.dont_write_bytecode
     sys.dont_write_bytecode = True
     try:

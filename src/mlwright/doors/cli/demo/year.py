@@ -55,7 +55,9 @@ def run_demo(options: DemoOptions, story: Story) -> Year:
         if mark.read() is not None:
             story.say(f"resuming at {mark.read():%d %B %Y}: everything acknowledged before is kept")
         if killed:
-            story.say(f"{killed} interrupted run marked as killed; its finished steps are used again")
+            story.say(
+                f"{killed} interrupted run marked as killed; models it had not registered are trained again"
+            )
         _look_at_data(platform, story)
         _keep_features(platform, story)
         champion = _train(platform, story)

@@ -51,7 +51,7 @@ class Turns:
         """Take no further turn and refuse what waits; returns whether the work under way ended in time.
 
         What did not end in time is left: an interrupted run is marked as killed at the next start, and its finished
-        steps are used again.
+        steps are used again, but for those that return a model.
         """
         self._stopping.set()
         self._asked.put(lambda: None)
