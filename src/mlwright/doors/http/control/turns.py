@@ -101,11 +101,13 @@ class Turns:
     def _do(self, what: str, call: Callable[[], T], future: "Future[T]") -> None:
         self._note(doing=what)
         try:
-            future.set_result(call())
+            done = call()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next turn may succeed; who asked is told
+            self._note(doing=None)  # before the answer: who has it and looks must not see the work as under way
             future.set_exception(error)
-        finally:
+        else:
             self._note(doing=None)
+            future.set_result(done)
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, MlwrightError)
