@@ -1,0 +1,166 @@
+"""Python source and notebooks as facts: imports, calls, functions, in the order of the text. No syntax tree is kept."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mlwright.model.findings import Location, Scalar
+
+
+class Role(StrEnum):
+    """What a file is there for; claims are made about PRODUCTION code unless a probe says otherwise."""
+
+    PRODUCTION = "production"
+    TEST = "test"
+    EXAMPLE = "example"
+    DOCUMENT = "document"
+    TOOL = "tool"
+    VENDORED = "vendored"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a call.
+
+    ``keyword`` is None for a positional one. ``constant`` tells whether it is a literal, then ``value`` is it. ``names``
+    are the root names that its expression reads, in order; ``text`` its source, cut at 80 characters.
+    """
+
+    keyword: str | None
+    constant: bool
+    value: Scalar
+    names: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call.
+
+    ``name`` is the dotted name with import aliases expanded: ``np.random.seed`` is ``numpy.random.seed``. A method of a
+    local variable keeps the variable: ``scaler.fit``; then ``receiver`` is ``scaler``, and ``made_by`` the dotted name
+    of the call that the variable was last assigned from in this file (``sklearn.preprocessing.StandardScaler``), or "".
+    ``scope`` is the qualified name of the function around it, "" at module level. ``results`` are the names that the
+    call's value is assigned to. ``looped`` tells whether a for or while loop of the same scope is around it.
+    """
+
+    name: str
+    line: int
+    cell: int | None
+    scope: str
+    args: tuple[Argument, ...]
+    results: tuple[str, ...]
+    receiver: str
+    made_by: str
+    looped: bool
+
+    @property
+    def method(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition(".")[2]
+
+    def argument(self, keyword: str) -> Argument | None:
+        """The argument given by this keyword, or None."""
+        return next((each for each in self.args if each.keyword == keyword), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported name, dotted and absolute as far as the file tells (``from a import b`` is ``a.b``)."""
+
+    name: str
+    line: int
+    cell: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function or method.
+
+    ``name`` is qualified (``Class.method``). ``shape`` is a digest of its body with names and constants left out, ""
+    below five statements: equal shapes mean copied code. ``decorators`` are dotted names.
+    """
+
+    name: str
+    line: int
+    end: int
+    cell: int | None
+    decorators: tuple[str, ...]
+    parameters: tuple[str, ...]
+    statements: int
+    shape: str
+    documented: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """One class with its dotted bases and the names of its annotated fields."""
+
+    name: str
+    line: int
+    cell: int | None
+    bases: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A constant that is given to a name, an attribute or a keyed place (``config["seed"]`` is ``config.seed``)."""
+
+    name: str
+    value: Scalar
+    line: int
+    cell: int | None
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """An ``except`` clause. ``broad`` catches Exception or everything; ``silent`` does nothing with it."""
+
+    line: int
+    cell: int | None
+    broad: bool
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonFile:
+    """One Python file or notebook.
+
+    ``words`` are all attribute, keyword and name identifiers plus the string constants of up to 60 characters, in lower
+    case: a cheap "does it mention". ``fault`` is what kept it from being parsed, then everything else is empty.
+    ``paths`` are string constants that look like file paths or URLs, with their lines.
+    """
+
+    path: str
+    role: Role
+    lines: int
+    notebook: bool = False
+    main_guard: bool = False
+    imports: tuple[Import, ...] = ()
+    calls: tuple[Call, ...] = ()
+    functions: tuple[Function, ...] = ()
+    classes: tuple[Class, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    handlers: tuple[Handler, ...] = ()
+    paths: tuple[tuple[str, int], ...] = ()
+    words: frozenset[str] = frozenset()
+    asserts: int = 0
+    outputs_bytes: int = 0
+    executed_in_order: bool | None = None
+    fault: str | None = None
+
+    def at(self, thing: "Call | Import | Function | Class | Assignment | Handler") -> Location:
+        """Where a fact of this file stands."""
+        return Location(path=self.path, line=thing.line, cell=thing.cell)
+
+    def imports_any(self, *packages: str) -> Import | None:
+        """The first import of one of these packages (or of something below them), or None."""
+        return next(
+            (
+                each
+                for each in self.imports
+                if any(each.name == name or each.name.startswith(name + ".") for name in packages)
+            ),
+            None,
+        )

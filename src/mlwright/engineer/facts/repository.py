@@ -1,0 +1,115 @@
+"""A repository as one frozen value that fetches nothing: whatever a probe may ask was read before."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from mlwright.engineer.facts.code import Call, PythonFile, Role
+from mlwright.engineer.facts.configuration import (
+    AlertRule,
+    CloudResource,
+    Container,
+    Dockerfile,
+    Document,
+    DocumentKind,
+    KubernetesObject,
+    LockFile,
+    PipelineDefinition,
+    Requirement,
+    Text,
+    Workflow,
+)
+from mlwright.engineer.facts.history import History
+from mlwright.engineer.facts.running import ServerFacts
+from mlwright.model.assessment import Profile
+from mlwright.model.findings import Location
+from mlwright.model.scans import Scan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """One file: POSIX path from the root, size in bytes, and its role."""
+
+    path: str
+    bytes: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """All that was read of a repository. Every tuple is sorted by path, then line.
+
+    ``ignored`` are the patterns of the root's .gitignore. ``scans`` holds what outside scanners said, ``server`` what
+    runs, None where there is nothing to ask. ``unread`` names what was left out and why.
+    """
+
+    name: str
+    files: tuple[FileEntry, ...]
+    profile: Profile
+    python: tuple[PythonFile, ...] = ()
+    documents: tuple[Document, ...] = ()
+    dockerfiles: tuple[Dockerfile, ...] = ()
+    kubernetes: tuple[KubernetesObject, ...] = ()
+    containers: tuple[Container, ...] = ()
+    workflows: tuple[Workflow, ...] = ()
+    resources: tuple[CloudResource, ...] = ()
+    pipelines: tuple[PipelineDefinition, ...] = ()
+    alerts: tuple[AlertRule, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
+    locks: tuple[LockFile, ...] = ()
+    texts: tuple[Text, ...] = ()
+    ignored: tuple[str, ...] = ()
+    history: History | None = None
+    scans: tuple[Scan, ...] = ()
+    server: ServerFacts | None = None
+    unread: tuple[str, ...] = ()
+
+    @property
+    def production(self) -> tuple[PythonFile, ...]:
+        """The Python files that claims are made about: no tests, examples, documents, vendored code."""
+        return tuple(each for each in self.python if each.role is Role.PRODUCTION)
+
+    @property
+    def tests(self) -> tuple[PythonFile, ...]:
+        """The Python files of the tests."""
+        return tuple(each for each in self.python if each.role is Role.TEST)
+
+    def find(self, *patterns: str) -> tuple[FileEntry, ...]:
+        """The files whose path, or whose name, matches one of these shell patterns, in any case."""
+        low = tuple(pattern.lower() for pattern in patterns)
+        return tuple(
+            each
+            for each in self.files
+            if any(
+                fnmatch(each.path.lower(), pattern) or fnmatch(each.path.lower().rpartition("/")[2], pattern)
+                for pattern in low
+            )
+        )
+
+    def calls(self, *names: str, role: Role | None = Role.PRODUCTION) -> Iterator[tuple[PythonFile, Call]]:
+        """Calls whose dotted name matches one of these shell patterns; ``role`` None looks everywhere."""
+        for file in self.python:
+            if role is None or file.role is role:
+                for call in file.calls:
+                    if any(fnmatch(call.name, name) for name in names):
+                        yield file, call
+
+    def importing(self, *packages: str, role: Role | None = Role.PRODUCTION) -> Iterator[Location]:
+        """Where one of these packages is imported; ``role`` None looks everywhere."""
+        for file in self.python:
+            if role is None or file.role is role:
+                found = file.imports_any(*packages)
+                if found is not None:
+                    yield file.at(found)
+
+    def requires(self, *names: str) -> Requirement | None:
+        """The first direct dependency of one of these normalised names, or None."""
+        return next((each for each in self.requirements if each.name in names), None)
+
+    def of_kind(self, *kinds: DocumentKind) -> tuple[Document, ...]:
+        """The documents of these kinds."""
+        return tuple(each for each in self.documents if each.kind in kinds)
+
+    def objects(self, *kinds: str) -> tuple[KubernetesObject, ...]:
+        """The Kubernetes objects of these kinds."""
+        return tuple(each for each in self.kubernetes if each.kind in kinds)

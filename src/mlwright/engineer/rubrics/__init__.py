@@ -1,0 +1,1 @@
+"""Rubrics as data: which findings speak for which item, on which rung of the evidence ladder."""
