@@ -27,7 +27,7 @@ def _answer(id: str, known: Mapping[str, Probe], repository: Repository, done: d
     if id in done:
         return done[id]
     probe = known[id]
-    before = _answer(probe.after, known, repository, done) if probe.after in known else None
+    before = _answer(probe.after, known, repository, done) if probe.after and probe.after in known else None
     done[id] = _finding(probe, _look(probe, repository, before))
     return done[id]
 

@@ -1,1 +1,1 @@
-"""What was read, as frozen values: a repository's files, code, configuration and history, a project's or server's runs."""
+"""What was read, as frozen values: files, code, configuration and history of a repository, and what runs."""

@@ -21,8 +21,8 @@ class Role(StrEnum):
 class Argument:
     """One argument of a call.
 
-    ``keyword`` is None for a positional one. ``constant`` tells whether it is a literal, then ``value`` is it. ``names``
-    are the root names that its expression reads, in order; ``text`` its source, cut at 80 characters.
+    ``keyword`` is None for a positional one. ``constant`` tells whether it is a literal, then ``value`` is it.
+    ``names`` are the root names that its expression reads, in order; ``text`` its source, cut at 80 characters.
     """
 
     keyword: str | None

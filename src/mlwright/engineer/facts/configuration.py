@@ -178,9 +178,10 @@ class CloudResource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineDefinition:
-    """One pipeline of an orchestrator: ``tool`` is airflow, kubeflow, prefect, dagster, metaflow, zenml, argo, dvc,
+    """One pipeline of an orchestrator.
 
-    mlflow, kedro, snakemake, make, ray, sagemaker, vertex, azureml, mlwright. ``schedule`` is its text, "" without one.
+    ``tool`` is airflow, kubeflow, prefect, dagster, metaflow, zenml, argo, dvc, mlflow, kedro, snakemake, make, ray,
+    sagemaker, vertex, azureml or mlwright. ``schedule`` is its text, "" without one.
     """
 
     tool: str
