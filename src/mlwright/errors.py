@@ -24,8 +24,10 @@
     ├── ModelError                 6   a model cannot be used
     │   ├── ModelLoadFailed
     │   ├── ModelUntrusted
-    │   └── SignatureMismatch
+    │   ├── SignatureMismatch
+    │   └── AdvisorFailed              the language model does not answer, or not in its protocol
     ├── DataError                  7   a data source cannot be read
+    │   ├── ServerUnavailable          a tracking server of others cannot be read
     │   └── StepFailed                 a step of a pipeline raised
     └── MissingExtra (ImportError) 8   an optional package is not installed
 
@@ -201,10 +203,18 @@ class SignatureMismatch(ModelError):
     """The input does not match the model's signature."""
 
 
+class AdvisorFailed(ModelError):
+    """The language model could not be reached, refused, took too long, or answered outside of its protocol."""
+
+
 class DataError(MlwrightError):
     """A data source cannot be read."""
 
     exit_code = 7
+
+
+class ServerUnavailable(DataError):
+    """A tracking server, database or folder of others cannot be read: nobody answers, it refuses, or it is another."""
 
 
 class StepFailed(DataError):

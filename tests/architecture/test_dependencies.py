@@ -124,7 +124,10 @@ def version(pin: Requirement) -> str:
 
 @pytest.mark.parametrize(
     ("file", "extras", "groups"),
-    [("demo.txt", ["flights"], []), ("dev.txt", ["flights", "postgres"], ["dev"])],
+    [
+        ("demo.txt", ["flights"], []),
+        ("dev.txt", ["flights", "postgres", "scan", "mcp", "advisor"], ["dev"]),
+    ],
     ids=["demo", "dev"],
 )
 def test_every_declared_dependency_is_pinned(repository, file, extras, groups) -> None:

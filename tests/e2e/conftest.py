@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 import mlwright
 from mlwright.platform.facade import Platform
-from mlwright.wiring import close, open_platform
+from mlwright.wiring.project import close, open_platform
 
 # The children stand in other folders; they shall import the same mlwright as this process. Without bytecode each would
 # compile everything anew, which takes longer than what is tested.

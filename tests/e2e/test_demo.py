@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from mlwright.doors.cli.projects import write_project
-from mlwright.wiring import close, open_platform
+from mlwright.wiring.project import close, open_platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

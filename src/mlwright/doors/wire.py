@@ -12,12 +12,15 @@ def to_json(value: object) -> bytes:
 
     Dataclasses become objects of their fields, instants RFC 3339 texts, durations ISO 8601 texts (``P14D``),
     enumerations their value, paths POSIX texts, arrays lists, sets lists. A number that is not finite becomes null,
-    because JSON (RFC 8259) has none.
+    because JSON (RFC 8259) has none. Half a character, as in a file's name that is not UTF-8, becomes ``\\udce9``.
 
     Raises:
         TypeError: a value has no form on the wire.
     """
-    return msgspec.json.encode(value, enc_hook=_encode)
+    try:
+        return msgspec.json.encode(value, enc_hook=_encode)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_whole(msgspec.to_builtins(value, enc_hook=_encode)))
 
 
 def to_plain(value: object) -> object:
@@ -41,6 +44,15 @@ def error_to_plain(error: MlwrightError) -> dict[str, object]:
             "exit_code": error.exit_code,
         }
     }
+
+
+def _whole(value: object) -> object:
+    """Plain values with lone surrogates written out."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_whole(key): _whole(each) for key, each in value.items()}
+    return [_whole(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _encode(value: object) -> object:

@@ -34,7 +34,9 @@ def _answer(id: str, known: Mapping[str, Probe], repository: Repository, done: d
 
 def _look(probe: Probe, repository: Repository, before: Finding | None) -> Answer:
     if not _APPLIES[probe.when](repository):
-        return unknown(_NOBODY) if probe.when is When.RUNNING else no_question(_REASONS[probe.when])
+        # A library runs nothing of its own: nobody need be asked, and nothing is unknown.
+        asked = probe.when is When.RUNNING and repository.profile.kind is RepositoryKind.APPLICATION
+        return unknown(_NOBODY) if asked else no_question(_REASONS[probe.when])
     if before is not None and before.outcome is not Outcome.TRUE:
         answer = no_question(_BLOCKED.format(after=before.id))
         if before.outcome is not Outcome.NOT_APPLICABLE or "blocked_by" in before.values:
@@ -82,5 +84,6 @@ _REASONS: Final[Mapping[When, str]] = {
     When.ML: "nothing here trains or serves a model of its own",
     When.TRAINS: "nothing here trains a model of its own",
     When.SERVES: "nothing here serves a model",
+    When.RUNNING: "nothing here trains or serves a model of its own",
 }
 _NOBODY: Final = "no running project and no tracking server was asked (--mlflow URI, or run it in a project)"

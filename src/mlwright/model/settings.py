@@ -95,6 +95,21 @@ class NotifySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdvisorSettings:
+    """The language model that may talk about answers.
+
+    ``model`` is provider and model (``openai:gpt-5``). ``key`` is a reference, ``env:NAME`` or ``file:PATH``, resolved
+    only when the model is asked; without one the provider's own environment variable counts. ``time_limit`` bounds one
+    whole conversation.
+    """
+
+    model: str
+    base_url: str | None = None
+    key: str | None = None
+    time_limit: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
     """The address of the pages and of the endpoints, and how many inference processes share it."""
 
@@ -120,6 +135,7 @@ class Settings:
     endpoints: tuple[EndpointSettings, ...] = ()
     notify: tuple[NotifySettings, ...] = ()
     serve: ServeSettings = field(default_factory=ServeSettings)
+    advisor: AdvisorSettings | None = None
 
     def endpoint(self, name: str) -> EndpointSettings | None:
         """The endpoint of that name, or None."""

@@ -1,4 +1,7 @@
-"""Having a language model talk about what was found. It may choose tools and phrase; it decides nothing."""
+"""Having a language model talk about what was found. It may choose tools and phrase; it decides nothing.
+
+Open wire: the chat protocol of the provider, such as OpenAI's Chat Completions with tools.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Having files scanned by a program that others keep."""
+"""Having files scanned by a program that others keep.
+
+Open wire: SARIF 2.1.0, whose results are the hits and whose tool and invocation are the rest of a scan.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

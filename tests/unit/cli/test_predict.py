@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from mlwright.doors.http.inference.app import build_app
-from mlwright.wiring import open_inference
+from mlwright.wiring.project import open_inference
 
 ROWS = [
     {"renewal_id": "x1", "customer_id": "c001", "plan": "basic", "months": 3, "price": 9.0, "tickets": 2},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlwright.platform.facade import Platform
-from mlwright.wiring import close, open_platform
+from mlwright.wiring.project import close, open_platform
 
 SERVE = "[serve]\nport = {}\ninference_port = {}\n"
 

@@ -26,7 +26,7 @@ from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
 from mlwright.stages.registry import store as registry
 from mlwright.stages.tracking import store as tracking
-from mlwright.wiring import open_platform
+from mlwright.wiring.project import open_platform
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 

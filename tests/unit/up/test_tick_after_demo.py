@@ -12,7 +12,7 @@ from mlwright.model.predictions import LabelBlock, PredictionBlock
 from mlwright.model.rollouts import RolloutState
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.serving.journal import Journal
-from mlwright.wiring import close, open_platform
+from mlwright.wiring.project import close, open_platform
 
 DAY = timedelta(days=1)
 END = datetime(2014, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from mlwright.doors.http.control.looks import Looks
 from mlwright.doors.http.control.turns import Turns
 from mlwright.errors import Conflict, NotFound
-from mlwright.wiring import close, open_platform
+from mlwright.wiring.project import close, open_platform
 
 
 @pytest.fixture

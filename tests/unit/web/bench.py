@@ -12,7 +12,7 @@ from mlwright.doors.http.control.looks import Looks
 from mlwright.doors.http.control.status import Processes, WorkerState, WorkerStatus
 from mlwright.doors.http.control.turns import Turns
 from mlwright.ports.clock import Clock
-from mlwright.wiring import close, open_platform
+from mlwright.wiring.project import close, open_platform
 
 SEEDED = runpy.run_path(str(Path(__file__).with_name("seeded_project.py")))
 HERE = "http://127.0.0.1:8500"

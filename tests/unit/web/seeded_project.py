@@ -36,7 +36,7 @@ from mlwright.stages.registry import store as registry
 from mlwright.stages.rollouts import store as rollouts
 from mlwright.stages.serving import store as serving
 from mlwright.stages.tracking import store as tracking
-from mlwright.wiring import close, open_platform
+from mlwright.wiring.project import close, open_platform
 
 DAY = timedelta(days=1)
 START = datetime(2013, 4, 1, tzinfo=UTC)

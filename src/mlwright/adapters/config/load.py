@@ -25,6 +25,7 @@ from mlwright.model.durations import format_duration
 from mlwright.model.features import FeatureView
 from mlwright.model.rollouts import RolloutPlan
 from mlwright.model.settings import (
+    AdvisorSettings,
     DatasetSettings,
     EndpointSettings,
     LabelSettings,
@@ -209,6 +210,7 @@ def _settings(file: SettingsFile, resolver: Resolver) -> Settings:
             inference_port=file.serve.inference_port,
             workers=file.serve.workers,
         ),
+        advisor=AdvisorSettings(**file.advisor.model_dump()) if file.advisor else None,
     )
 
 

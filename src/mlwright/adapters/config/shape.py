@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -19,7 +20,13 @@ from pydantic import (
 
 from mlwright.model.durations import parse_duration
 from mlwright.model.rollouts import RolloutPlan, RolloutStep
-from mlwright.model.settings import MonitorSettings, RetrainSettings, ServeSettings, SloSettings
+from mlwright.model.settings import (
+    AdvisorSettings,
+    MonitorSettings,
+    RetrainSettings,
+    ServeSettings,
+    SloSettings,
+)
 
 _DURATION = r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"
 _STEP = re.compile(r"\s*(?:(shadow)|(\d+(?:\.\d+)?)\s*%)(?:\s+(\S+))?\s*")
@@ -84,13 +91,43 @@ def _reference(value: object) -> str:
     return word
 
 
+def _advisor(value: object) -> str:
+    word = _text(value)
+    if not re.fullmatch(r"[a-z][a-z0-9-]*:[^\s:][^\s]*", word):
+        raise ValueError(f"{word!r} is not a provider and its model: write 'openai:gpt-5'")
+    return word
+
+
+def _secret_reference(value: object) -> str:
+    word = _text(value)
+    if not re.fullmatch(r"(env|file):\S.*", word):
+        # The text may be the key itself: it is not repeated.
+        raise ValueError(
+            "must say where the key is, not what it is: write 'env:OPENAI_API_KEY' or 'file:PATH'"
+        )
+    return word
+
+
+def _provider_url(value: object) -> str:
+    url = _text(value)
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise ValueError("is not an http or https URL without user and password")
+    if parts.scheme == "http" and not _is_inside(parts.hostname):
+        raise ValueError("would send the key and the facts in the clear: use https, or http on this machine")
+    return url
+
+
+def _is_inside(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _loopback(value: object) -> str:
     host = _text(value)
-    try:
-        inside = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        inside = False
-    if not inside:
+    if not _is_inside(host):
         raise ValueError(
             f"{host!r} would be open to others, and there are no tokens yet: use 127.0.0.1, ::1 or localhost"
         )
@@ -135,6 +172,9 @@ History = Annotated[
 ]
 ModelAtAlias = Annotated[str, BeforeValidator(_reference), Field(examples=["flight-delay@champion"])]
 Host = Annotated[str, BeforeValidator(_loopback)]
+ProviderModel = Annotated[str, BeforeValidator(_advisor), Field(examples=["openai:gpt-5"])]
+ProviderUrl = Annotated[str, BeforeValidator(_provider_url)]
+SecretReference = Annotated[str, BeforeValidator(_secret_reference), Field(examples=["env:OPENAI_API_KEY"])]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
 ColumnName = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -287,6 +327,22 @@ class NotifyTable(_Table):
     ] = None
 
 
+class AdvisorTable(_Table):
+    """The language model that ``ask --advisor project`` lets talk. It decides nothing, and nobody asks it unasked."""
+
+    model: ProviderModel
+    base_url: Annotated[
+        ProviderUrl | None, Field(description="A server of your own that speaks the provider's protocol.")
+    ] = None
+    key: Annotated[
+        SecretReference | None,
+        Field(description="env:NAME or file:PATH; default: the provider's own environment variable."),
+    ] = None
+    time_limit: Annotated[Duration, Field(description="For one whole answer.")] = AdvisorSettings(
+        model=""
+    ).time_limit
+
+
 class SettingsFile(_Table):
     """The whole file."""
 
@@ -297,3 +353,4 @@ class SettingsFile(_Table):
     feature_view: list[FeatureViewTable] = []
     endpoint: list[EndpointTable] = []
     notify: list[NotifyTable] = []
+    advisor: AdvisorTable | None = None

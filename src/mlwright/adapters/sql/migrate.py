@@ -48,6 +48,11 @@ def current_revision(engine: Engine) -> str | None:
         return MigrationContext.configure(tx).get_current_revision()
 
 
+def newest_revision(scripts: Path = SHIPPED) -> str | None:
+    """The revision of the schema that this version writes."""
+    return ScriptDirectory(str(scripts), version_locations=[str(scripts)]).get_current_head()
+
+
 def migrate(engine: Engine, *, backups: Path, at: datetime, scripts: Path = SHIPPED) -> MigrationReport:
     """Upgrade the schema to the newest revision that this version knows.
 

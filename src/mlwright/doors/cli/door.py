@@ -16,6 +16,7 @@ from mlwright.doors.wire import to_json
 from mlwright.errors import MlwrightError, near_match
 
 if TYPE_CHECKING:
+    from mlwright.engineer.engineer import Engineer
     from mlwright.platform.facade import Platform
 
 T = TypeVar("T")
@@ -42,11 +43,23 @@ class Door:
             MlwrightError: the project cannot be opened.
         """
         # 0.7 s of libraries that init, --help and most mistakes on the command line do without.
-        from mlwright.wiring import close, open_platform
+        from mlwright.wiring.project import close, open_platform
 
         platform = open_platform(self.start)
         self._context.call_on_close(lambda: close(platform))
         return platform
+
+    @cached_property
+    def engineer(self) -> "Engineer":
+        """The engineer, for any folder; it needs no project."""
+        from mlwright.wiring.engineer import open_engineer
+
+        return open_engineer()
+
+    @property
+    def as_json(self) -> bool:
+        """Whether one JSON document on stdout was asked for."""
+        return self._as_json
 
     @property
     def platform_or_error(self) -> "Platform | MlwrightError":

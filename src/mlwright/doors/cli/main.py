@@ -36,6 +36,13 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "up": Entry("mlwright.doors.up.command:up", "Serve the project: page, endpoints, scheduler."),
         "doctor": Entry(f"{_HERE}.doctor:doctor", "Examine the project and say what to do."),
     },
+    "Ask the engineer": {
+        "assess": Entry(f"{_HERE}.assess:assess", "Look at any repository and say what to do first."),
+        "review": Entry(f"{_HERE}.review:review", "Look over files that deploy a model."),
+        "ask": Entry(f"{_HERE}.ask:ask", "Ask a question in plain English."),
+        "mcp": Entry("mlwright.doors.mcp.command:mcp", "Serve the engineer to coding agents (MCP)."),
+        "agent": Entry("mlwright.doors.mcp.command:agent", "Install the engineer into a coding agent."),
+    },
     "Data and training": {
         "check": Entry(f"{_HERE}.check:check", "Check data sets against their contracts."),
         "features": Entry(f"{_HERE}.check:features", "Write feature views to the online store."),

@@ -13,7 +13,7 @@ from threading import Thread
 
 from mlwright.doors.http.inference.server import serve
 from mlwright.errors import MlwrightError
-from mlwright.wiring import open_inference
+from mlwright.wiring.project import open_inference
 
 
 def main() -> int:

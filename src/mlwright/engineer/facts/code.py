@@ -21,8 +21,9 @@ class Role(StrEnum):
 class Argument:
     """One argument of a call.
 
-    ``keyword`` is None for a positional one. ``constant`` tells whether it is a literal, then ``value`` is it.
-    ``names`` are the root names that its expression reads, in order; ``text`` its source, cut at 80 characters.
+    ``keyword`` is None for a positional one, ``**`` for a mapping that is unpacked. ``constant`` tells whether it is a
+    literal, then ``value`` is it. ``names`` are the root names that its expression reads, in order and once each;
+    ``text`` its source in one line, cut at 80 characters.
     """
 
     keyword: str | None
@@ -38,7 +39,11 @@ class Call:
 
     ``name`` is the dotted name with import aliases expanded: ``np.random.seed`` is ``numpy.random.seed``. A method of a
     local variable keeps the variable: ``scaler.fit``; then ``receiver`` is ``scaler``, and ``made_by`` the dotted name
-    of the call that the variable was last assigned from in this file (``sklearn.preprocessing.StandardScaler``), or "".
+    of the call that the variable was last assigned from in this file (``sklearn.preprocessing.StandardScaler``), or of
+    the class that its annotation names, or "". Methods that return their own object (``fit``, ``to``, ``eval``) do not
+    change who made it. Calls and subscripts inside a chain are left out: ``LinearRegression().fit(x)`` is
+    ``sklearn.linear_model.LinearRegression.fit`` with that class as ``made_by``, ``df["a"].mean()`` is ``df.mean``, and
+    ``(a + b).mean()`` is ``.mean``. ``line`` is where the called name stands.
     ``scope`` is the qualified name of the function around it, "" at module level. ``results`` are the names that the
     call's value is assigned to. ``looped`` tells whether a for or while loop of the same scope is around it.
     """
@@ -76,8 +81,9 @@ class Import:
 class Function:
     """One function or method.
 
-    ``name`` is qualified (``Class.method``). ``shape`` is a digest of its body with names and constants left out, ""
-    below five statements: equal shapes mean copied code. ``decorators`` are dotted names.
+    ``name`` is qualified (``Class.method``). ``shape`` is a digest of its body with variable names and constants left
+    out (names of attributes and keywords stay), "" below five statements: equal shapes mean copied code.
+    ``decorators`` are dotted names.
     """
 
     name: str
@@ -89,6 +95,7 @@ class Function:
     statements: int
     shape: str
     documented: bool
+    asynchronous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +111,32 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A constant that is given to a name, an attribute or a keyed place (``config["seed"]`` is ``config.seed``)."""
+    """A constant that is given to a name, an attribute or a keyed place (``config["seed"]`` is ``config.seed``).
+
+    The places of a dictionary are each one: ``p = {"a": 1}`` gives ``p.a``; ``f(a=1)`` gives none, it is an argument. A
+    constant in the body of a class is ``Class.name``.
+    """
 
     name: str
     value: Scalar
+    line: int
+    cell: int | None
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """An assignment of anything but a lone constant: what ``y = frame["price"]`` and ``FEATURES = ["a", "b"]`` say.
+
+    ``targets`` are the names given (``frame["a"] = …`` is ``frame.a``); ``X, y = frame[F], frame["t"]`` are two
+    bindings; ``del frame["t"]`` is one with the text ``del``. ``names`` are the root names that the expression reads,
+    in order, ``strings`` its string constants in order (at most 500), ``text`` its source, cut at 200 characters.
+    """
+
+    targets: tuple[str, ...]
+    names: tuple[str, ...]
+    strings: tuple[str, ...]
+    text: str
     line: int
     cell: int | None
     scope: str
@@ -142,6 +171,7 @@ class PythonFile:
     functions: tuple[Function, ...] = ()
     classes: tuple[Class, ...] = ()
     assignments: tuple[Assignment, ...] = ()
+    bindings: tuple[Binding, ...] = ()
     handlers: tuple[Handler, ...] = ()
     paths: tuple[tuple[str, int], ...] = ()
     words: frozenset[str] = frozenset()
@@ -150,7 +180,7 @@ class PythonFile:
     executed_in_order: bool | None = None
     fault: str | None = None
 
-    def at(self, thing: "Call | Import | Function | Class | Assignment | Handler") -> Location:
+    def at(self, thing: "Call | Import | Function | Class | Assignment | Binding | Handler") -> Location:
         """Where a fact of this file stands."""
         return Location(path=self.path, line=thing.line, cell=thing.cell)
 

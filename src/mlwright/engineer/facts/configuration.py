@@ -220,6 +220,23 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndexOption:
+    """A setting of where packages come from: ``--index-url``, ``--trusted-host``, a source of poetry, uv or Pipenv.
+
+    ``text`` is as written, with user names and passwords taken out of its addresses.
+    """
+
+    path: str
+    line: int
+    text: str
+
+    @property
+    def at(self) -> Location:
+        """Where it stands."""
+        return Location(path=self.path, line=self.line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockFile:
     """A file that fixes every dependency, also the indirect ones: uv.lock, poetry.lock, conda-lock, compiled pins, …"""
 

@@ -12,6 +12,7 @@ from mlwright.engineer.facts.configuration import (
     Dockerfile,
     Document,
     DocumentKind,
+    IndexOption,
     KubernetesObject,
     LockFile,
     PipelineDefinition,
@@ -22,7 +23,7 @@ from mlwright.engineer.facts.configuration import (
 from mlwright.engineer.facts.history import History
 from mlwright.engineer.facts.running import ServerFacts
 from mlwright.model.assessment import Profile
-from mlwright.model.findings import Location
+from mlwright.model.findings import Finding, Location
 from mlwright.model.scans import Scan
 
 
@@ -40,7 +41,8 @@ class Repository:
     """All that was read of a repository. Every tuple is sorted by path, then line.
 
     ``ignored`` are the patterns of the root's .gitignore. ``scans`` holds what outside scanners said, ``server`` what
-    runs, None where there is nothing to ask. ``unread`` names what was left out and why.
+    runs, None where there is nothing to ask. ``unread`` names what was left out and why, ``answers`` what people said to
+    questions that no file can answer.
     """
 
     name: str
@@ -57,12 +59,14 @@ class Repository:
     alerts: tuple[AlertRule, ...] = ()
     requirements: tuple[Requirement, ...] = ()
     locks: tuple[LockFile, ...] = ()
+    indexes: tuple[IndexOption, ...] = ()
     texts: tuple[Text, ...] = ()
     ignored: tuple[str, ...] = ()
     history: History | None = None
     scans: tuple[Scan, ...] = ()
     server: ServerFacts | None = None
     unread: tuple[str, ...] = ()
+    answers: tuple[Finding, ...] = ()
 
     @property
     def production(self) -> tuple[PythonFile, ...]:

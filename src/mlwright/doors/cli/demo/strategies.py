@@ -17,7 +17,7 @@ import polars as pl
 from mlwright.model.fitted import Fitted
 from mlwright.platform.facade import Platform
 from mlwright.stages.monitoring.statistics import auc_clustered, brier_clustered
-from mlwright.wiring import close, open_platform
+from mlwright.wiring.project import close, open_platform
 
 NEVER, LAST, ALL = "never retrained", "always the last three months", "always all history"
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -27,7 +27,7 @@ from mlwright.errors import MlwrightError, NotAvailableAtPrediction, NotFound
 from mlwright.model.registry import ModelVersion
 from mlwright.model.windows import Window
 from mlwright.platform.facade import Platform, Tick
-from mlwright.wiring import close, open_platform
+from mlwright.wiring.project import close, open_platform
 
 TRAIN_FROM = datetime(2013, 1, 1, tzinfo=UTC)
 START = datetime(2013, 4, 1, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Reading what an MLflow server, database or folder keeps, without the mlflow package."""

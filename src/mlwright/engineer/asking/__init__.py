@@ -1,0 +1,1 @@
+"""Questions in plain English, answered by rules; a language model may talk about an answer and changes nothing."""

@@ -1,0 +1,218 @@
+"""The question why quality falls: the chain of tests, in order, with what was looked at and what could not be."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from mlwright.engineer.asking import running
+from mlwright.engineer.asking.seen import Seen
+from mlwright.model.answers import Answer, NextCommand, Reading, Statement
+
+ABOUT: Final = (
+    "monitoring.predictions_logged",
+    "monitoring.labels_joined",
+    "monitoring.prediction_quality",
+    "monitoring.drift",
+    "monitoring.data_quality",
+    "data.feature_code_shared",
+    "data.no_copied_features",
+    "data.validated_when_served",
+    "data.contract",
+    "data.versioned",
+    "release.versioned_images",
+    "serving.version_told",
+    "model.slices_evaluated",
+    "model.staleness_studied",
+    "data.feedback_loop_guarded",
+    "running.quality_evaluated",
+    "running.labels_arrive",
+)
+
+THIN: Final = (
+    "the cause: replaying logged inputs, repairing them and splitting the drop into mix "
+    "and rate is not built in this version, so no cause is named here; what changed at "
+    "the same time is shown, which proves nothing by itself"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One link of the chain; ``needs`` are findings without which it cannot be tested, ``how`` what to do by hand."""
+
+    title: str
+    asks: str
+    how: str
+    needs: tuple[str, ...]
+    records: bool = False
+    """Whether a running project's records answer it, at least in part."""
+
+
+CHAIN: Final = (
+    Link(
+        title="Is it real?",
+        asks="matured labels only, one definition of the metric, an interval around the drop",
+        how="leave out predictions whose label has not had time to arrive, and compare intervals, not points",
+        needs=("monitoring.predictions_logged", "monitoring.labels_joined", "monitoring.prediction_quality"),
+        records=True,
+    ),
+    Link(
+        title="What changed at that time?",
+        asks="releases, images, feature code, upstream schemas, traffic",
+        how="put the first bad day next to the history of releases and of sources",
+        needs=("release.versioned_images", "data.versioned"),
+        records=True,
+    ),
+    Link(
+        title="Is it the model that was trained?",
+        asks=("the recorded model on logged inputs gives the logged predictions"),
+        how="load the recorded version, predict logged inputs, compare",
+        needs=("monitoring.predictions_logged", "model.registered"),
+    ),
+    Link(
+        title="Do training and serving see the same features?",
+        asks="served values against recomputed ones, by key",
+        how=(
+            "recompute the features of logged requests as of their instant and count what "
+            "differs, feature by feature"
+        ),
+        needs=("monitoring.predictions_logged", "data.feature_code_shared"),
+    ),
+    Link(
+        title="Is the data broken?",
+        asks="missing values, units, new categories, constants, stale sources",
+        how="check today's rows against the contract, and each feature's share of missing values and of zeros",
+        needs=("data.contract", "data.validated_when_served"),
+        records=True,
+    ),
+    Link(
+        title="Other cases, or other answers?",
+        asks=("a harder mix of cases, or wrong where it was right (mix or rate)"),
+        how="compare the loss within bins of the model's own score, before and now",
+        needs=("monitoring.predictions_logged", "monitoring.labels_joined"),
+    ),
+    Link(
+        title="Did the base rate move?",
+        asks="the share of positives, with the same scores within each class",
+        how=("compare the share of positives; correct the prior and measure again"),
+        needs=("monitoring.labels_joined",),
+    ),
+    Link(
+        title="Would retraining help?",
+        asks=("a model refitted on recent labels, measured on rows that it has not seen"),
+        how="refit on the recent rows with cross-fitting, and compare",
+        needs=("monitoring.labels_joined", "pipeline.defined"),
+    ),
+    Link(
+        title="Where is it worst?",
+        asks="slices that carry most of the drop",
+        how="the loss by slice, before and now",
+        needs=("model.slices_evaluated",),
+    ),
+    Link(
+        title="Does the model feed itself?",
+        asks="labels that exist only for what it chose",
+        how=("keep a small random share that the model does not choose, and compare"),
+        needs=("data.feedback_loop_guarded",),
+    ),
+)
+
+SOURCE: Final = (
+    (
+        "The order excludes defects of the pipeline before it blames the world: no statistic "
+        "on inputs and labels alone tells a silently re-coded feature from a real change of "
+        "concept."
+    ),
+    (
+        "Cai, Namkoong, Yadlowsky, Diagnosing Model Performance Under Distribution Shift, "
+        "2023; prototype of this project"
+    ),
+)
+
+QUESTIONS: Final = (
+    "Since when, and did it fall at once or bit by bit? At once points to a release or a source.",
+    "How is the accuracy measured, on which predictions, and how long do labels take?",
+    "What was released or changed upstream in the week before?",
+    "Do all groups get worse, or one?",
+)
+
+
+def answer_decay(seen: Seen, reading: Reading) -> Answer:
+    """The answer, with the records of a running project where there is one."""
+    platform = seen.platform
+    meant = running.endpoints_meant(seen, platform) if platform is not None else ()
+    said: list[Statement] = []
+    if platform is not None:
+        for endpoint in meant:
+            said += [*running.quality(platform, endpoint), *running.changes(platform, endpoint)]
+            said += running.moved(platform, endpoint)
+        said += running.checks(seen)
+    gaps = seen.gaps(seen.about(*ABOUT), most=6)
+    said += [_link(number, link, seen, bool(meant)) for number, link in enumerate(CHAIN, 1)]
+    said += [*gaps, Statement(text=SOURCE[0], source=SOURCE[1])]
+    return Answer(
+        question=seen.question,
+        subject=seen.assessment.subject,
+        reading=reading,
+        summary=_summary(seen, len(meant), len(gaps)),
+        statements=tuple(said),
+        commands=_commands(seen, meant[0].name if meant else ""),
+        questions=QUESTIONS if not meant else QUESTIONS[2:],
+        not_seen=(THIN, *_unseen(bool(meant)), *seen.unknown(seen.about(*ABOUT[:6]))),
+    )
+
+
+def _link(number: int, link: Link, seen: Seen, recorded: bool) -> Statement:
+    known = [id for id in link.needs if seen.finding(id) is not None]
+    missing = [id for id in known if not seen.holds(id)]
+    if recorded and link.records:
+        state = "looked at in this project's records, above"
+        missing = []
+    elif missing:
+        state = f"not looked at; it needs what is not shown here ({', '.join(missing)}). Then: {link.how}"
+    else:
+        state = f"not looked at by this version. By hand: {link.how}"
+    return Statement(text=f"{number}. {link.title} ({link.asks}): {state}.", because=tuple(missing))
+
+
+def _summary(seen: Seen, endpoints: int, gaps: int) -> str:
+    if endpoints:
+        return (
+            "What the project's records show, then the chain of questions in the order in which a "
+            "cause is looked for. A cause is not named: that part is not built yet."
+        )
+    if seen.platform is not None:
+        return (
+            "This project has no endpoint, so there are no predictions to look at; the chain of "
+            "questions follows."
+        )
+    return (
+        "No running project was seen, so nothing can be said about your model's quality itself. Below is the order in "
+        f"which a cause is looked for, and {gaps or 'no'} {'gap' if gaps == 1 else 'gaps'} here that would "
+        "keep you from finding it."
+    )
+
+
+def _unseen(recorded: bool) -> tuple[str, ...]:
+    if recorded:
+        return ("changes outside of this project: sources, upstream code, traffic",)
+    return ("predictions, labels and releases: nothing that runs was asked",)
+
+
+def _commands(seen: Seen, endpoint: str) -> tuple[NextCommand, ...]:
+    if endpoint:
+        return (
+            NextCommand(
+                command=f"mlwright monitor {endpoint} --by month --drift", why="the whole series, with drift"
+            ),
+            NextCommand(command=f"mlwright decisions {endpoint}", why="what was decided about it, and why"),
+            NextCommand(
+                command=f"mlwright trace endpoint:{endpoint}", why="the versions, runs and data behind it"
+            ),
+            NextCommand(
+                command=f"mlwright retrain {endpoint} --if-due",
+                why="only where a trigger asks for it; the gate refuses what is not better",
+            ),
+        )
+    return (
+        NextCommand(command="mlwright assess .", why="the gaps with their places"),
+        NextCommand(command="mlwright demo --months 2", why="a loop that notices decay, to look at"),
+    )

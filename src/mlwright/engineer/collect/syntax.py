@@ -1,0 +1,210 @@
+"""One pass over the syntax trees of a file: what it imports, calls, defines and assigns, as plain tuples.
+
+Plain tuples, not facts, because they cross from one process to another with ``marshal``, which takes a tenth of the
+time that pickled values would. ``making.py`` makes facts of them.
+"""
+
+import ast
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from mlwright.engineer.collect.expressions import ORDERED, Expressions, RawFile
+
+_TRAIL: Final = 100_000
+_FEW: Final = 5
+
+
+class Reading(Expressions):
+    """The pass over one file or notebook; ``read`` takes a tree at a time, in the order of the text."""
+
+    def read(self, tree: ast.Module, lines: Sequence[str], cell: int | None = None) -> None:
+        """Add what a tree says; ``lines`` is its source, ``cell`` the notebook's cell that it stands in."""
+        self._lines, self._cell = lines, cell
+        self._block(_undocumented(tree.body))
+
+    def finish(self) -> RawFile:
+        """Everything that was read, in the order of the text; the reading is over then."""
+        # Bound methods in a table of their own object are a cycle, and the collector is off while files are read.
+        self._visitors = {}
+        for row, names in self._late:
+            row[10] = names.get(row[9], "")
+        self._calls.sort(key=lambda row: row[:3])
+        self._out["calls"] = [tuple(row[3:]) for row in self._calls]
+        for each in ORDERED:
+            self._out[each].sort(key=lambda row: row[0])
+            self._out[each] = [row[1] for row in self._out[each]]
+        self._out["words"] = frozenset(map(str.lower, self._words))
+        return self._out
+
+    def _table(self) -> dict[type, Callable[[Any], None]]:
+        return {
+            **super()._table(),
+            ast.Import: self._import,
+            ast.ImportFrom: self._import_from,
+            ast.For: self._for,
+            ast.AsyncFor: self._for,
+            ast.While: self._while,
+            ast.With: self._with,
+            ast.AsyncWith: self._with,
+            ast.If: self._if,
+            ast.FunctionDef: self._function,
+            ast.AsyncFunctionDef: self._function,
+            ast.ClassDef: self._define_class,
+            ast.ExceptHandler: self._except,
+            ast.Assert: self._assert,
+        }
+
+    # -- imports
+
+    def _import(self, node: ast.Import) -> None:
+        for each in node.names:
+            self._scopes.bring(
+                each.asname or each.name.partition(".")[0],
+                each.name if each.asname else each.name.partition(".")[0],
+            )
+            self._imported(each.name, node)
+
+    def _import_from(self, node: ast.ImportFrom) -> None:
+        module = self._scopes.absolute(node.module or "", node.level)
+        for each in node.names:
+            whole = f"{module}.{each.name}" if module else each.name
+            if each.name != "*":
+                self._scopes.bring(each.asname or each.name, whole)
+            self._imported(whole, node)
+
+    def _imported(self, name: str, node: ast.stmt) -> None:
+        self._words.update(name.split("."))
+        self._note("imports", node, (name, node.lineno, self._cell))
+
+    # -- blocks
+
+    def _for(self, node: Any) -> None:
+        self._visit(node.iter)
+        self._each_of(node.target, node.iter)
+        self._visit(node.target)
+        self._loops += 1
+        self._block(node.body)
+        self._loops -= 1
+        self._block(node.orelse)
+
+    def _while(self, node: ast.While) -> None:
+        self._loops += 1
+        self._visit(node.test)
+        self._block(node.body)
+        self._loops -= 1
+        self._block(node.orelse)
+
+    def _with(self, node: Any) -> None:
+        for item in node.items:
+            if item.optional_vars is None:
+                self._visit(item.context_expr)
+                continue
+            names = tuple(self._places(item.optional_vars))
+            made_by = self._value(item.context_expr, names)
+            for name in names:
+                self._scopes.give(name, made_by)
+            self._visit(item.optional_vars)
+        self._block(node.body)
+
+    def _if(self, node: ast.If) -> None:
+        test = node.test
+        if (
+            isinstance(test, ast.Compare)
+            and isinstance(test.left, ast.Name)
+            and test.left.id == "__name__"
+            and any(isinstance(each, ast.Constant) and each.value == "__main__" for each in test.comparators)
+        ):
+            self._out["main_guard"] = True
+        self._visit(test)
+        self._block(node.body)
+        self._block(node.orelse)
+
+    def _except(self, node: ast.ExceptHandler) -> None:
+        caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        broad = any(
+            each is None or self._scopes.dotted(each) in ("Exception", "BaseException") for each in caught
+        )
+        silent = all(
+            isinstance(each, ast.Pass | ast.Continue)
+            or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+            for each in node.body
+        )
+        self._note("handlers", node, (node.lineno, self._cell, broad, silent))
+        if node.type is not None:
+            self._visit(node.type)
+        self._block(node.body)
+
+    def _assert(self, node: ast.Assert) -> None:
+        self._out["asserts"] += 1
+        self._visit(node.test)
+        if node.msg is not None:
+            self._visit(node.msg)
+
+    # -- definitions
+
+    def _function(self, node: Any) -> None:
+        self._all(node.decorator_list)
+        decorators = tuple(filter(None, map(self._scopes.dotted, node.decorator_list)))
+        spec = node.args
+        self._all([*spec.defaults, *spec.kw_defaults])
+        arguments = [*spec.posonlyargs, *spec.args, spec.vararg, *spec.kwonlyargs, spec.kwarg]
+        parameters = [each for each in arguments if each is not None]
+        kinds: list[tuple[str, str]] = []
+        for each in parameters:
+            kind = ""
+            if each.annotation is not None:
+                self._visit(each.annotation)
+                kind = self._annotation(each.annotation)
+            kinds.append((each.arg, kind))
+            self._words.add(each.arg)
+        if node.returns is not None:
+            self._visit(node.returns)
+        self._words.add(node.name)
+        name = self._scopes.prefix + node.name
+        self._scopes.enter(node.name, is_class=False)
+        for parameter, kind in kinds:
+            self._scopes.give(parameter, kind)
+        loops, self._loops = self._loops, 0
+        body = _undocumented(node.body)
+        before, start = self._statements, len(self._trail)
+        self._block(body)
+        statements = self._statements - before
+        self._loops = loops
+        self._scopes.leave()
+        shape = _digest(self._trail[start : start + _TRAIL]) if statements >= _FEW else ""
+        names = tuple(each.arg for each in parameters)
+        row = (name, node.lineno, node.end_lineno, self._cell, decorators, names, statements, shape)
+        apart = (len(body) < len(node.body), isinstance(node, ast.AsyncFunctionDef))
+        self._note("functions", node, row + apart)
+
+    def _define_class(self, node: ast.ClassDef) -> None:
+        self._all([*node.decorator_list, *node.bases, *node.keywords])
+        self._words.add(node.name)
+        bases = tuple(filter(None, map(self._scopes.dotted, node.bases)))
+        fields = tuple(
+            each.target.id
+            for each in node.body
+            if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+        )
+        self._note("classes", node, (self._scopes.prefix + node.name, node.lineno, self._cell, bases, fields))
+        self._scopes.enter(node.name, is_class=True)
+        loops, self._loops = self._loops, 0
+        self._block(_undocumented(node.body))
+        self._loops = loops
+        self._scopes.leave()
+
+
+def _undocumented(body: Sequence[ast.stmt]) -> Sequence[ast.stmt]:
+    first = body[0] if body else None
+    if (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    ):
+        return body[1:]
+    return body
+
+
+def _digest(trail: Sequence[str]) -> str:
+    return hashlib.blake2b("\n".join(trail).encode("utf-8", "replace"), digest_size=12).hexdigest()

@@ -1,0 +1,137 @@
+"""The built-in engineer: what every door asks. It reads, never runs, and changes only what somebody agreed to."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlwright.engineer.answers import read_answers
+from mlwright.engineer.catalogue import all_probes
+from mlwright.engineer.collect.collect import collect
+from mlwright.engineer.facts.repository import Repository
+from mlwright.engineer.facts.running import ServerFacts
+from mlwright.engineer.probe import Lifecycle, Probe
+from mlwright.engineer.probing import ask as put_questions
+from mlwright.engineer.progress import Progress, silent
+from mlwright.engineer.rubrics.catalogue import views
+from mlwright.engineer.scoring import readiness, recommend
+from mlwright.errors import NotFound, UsageError
+from mlwright.model.assessment import Assessment
+from mlwright.model.scans import Scan
+from mlwright.ports.clock import Clock
+from mlwright.ports.scanner import Scanner
+
+if TYPE_CHECKING:
+    from mlwright.platform.facade import Platform
+    from mlwright.ports.tracking_server import TrackingServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """What the engineer works with; wiring chooses it.
+
+    ``project`` opens the project that stands in a folder for reading: its platform, or why it was not opened, in words.
+    ``tracking_server`` makes a reader of a tracking server from its URI.
+    """
+
+    scanners: Sequence[Scanner]
+    clock: Clock
+    project: "Callable[[Path], AbstractContextManager[Platform | str]]"
+    tracking_server: "Callable[[str], TrackingServer]"
+
+
+class Engineer:
+    """One who looks at a repository and says what a senior MLOps engineer would say, with evidence for every claim."""
+
+    def __init__(self, engines: Engines, probes: Sequence[Probe] | None = None) -> None:
+        self.engines = engines
+        self.probes = {probe.id: probe for probe in (all_probes() if probes is None else probes)}
+
+    def look(self, path: Path, *, mlflow: str | None = None, progress: Progress = silent) -> Repository:
+        """Read a repository, and what runs: the tracking server at ``mlflow``, else the project that stands there.
+
+        Raises:
+            NotFound: there is no such folder.
+            UsageError: it is no folder, or the tracking server's URI cannot be right.
+            MlwrightError: the tracking server does not answer.
+        """
+        root = _folder(path)
+        server, note = self._running(root, mlflow)
+        repository = collect(root, scanners=self.engines.scanners, server=server, progress=progress)
+        answers = read_answers(root)
+        notes = (*repository.unread, *((note,) if note else ()), *map(str, answers.faults))
+        return replace(repository, unread=notes, answers=answers.findings)
+
+    def assess(
+        self, path: Path, *, mlflow: str | None = None, progress: Progress = silent
+    ) -> tuple[Assessment, Repository]:
+        """Look, put every question, and read the findings by every rubric; what is returned second is what was seen."""
+        repository = self.look(path, mlflow=mlflow, progress=progress)
+        return self.judge(repository), repository
+
+    def judge(self, repository: Repository) -> Assessment:
+        """The report on facts that were read before; the same facts give the same report."""
+        findings = put_questions(repository, self.probes.values())
+        return Assessment(
+            subject=repository.name,
+            profile=repository.profile,
+            readiness=readiness(findings, self.probes),
+            findings=findings,
+            rubrics=views((*findings, *repository.answers), repository.profile, self._elsewhere),
+            recommendations=recommend(findings, self.probes, repository.profile),
+            unread=repository.unread,
+            engines=tuple(map(_engine, repository.scans)),
+            files=len(repository.files),
+            bytes=sum(each.bytes for each in repository.files),
+        )
+
+    def probe(self, id: str) -> Probe:
+        """One question by its id.
+
+        Raises:
+            NotFound: there is none of that name; the nearest is suggested.
+        """
+        found = self.probes.get(id)
+        if found is None:
+            raise NotFound.named("probe", id, list(self.probes), "mlwright assess --list")
+        return found
+
+    @property
+    def _elsewhere(self) -> frozenset[str]:
+        return frozenset(
+            id
+            for id, probe in self.probes.items()
+            if probe.elsewhere or probe.lifecycle is Lifecycle.EXPERIMENTAL
+        )
+
+    def _running(self, root: Path, mlflow: str | None) -> tuple[ServerFacts | None, str]:
+        now = self.engines.clock.now()
+        if mlflow is not None:
+            return self.engines.tracking_server(mlflow).facts(now), ""
+        if not (root / "mlwright.toml").is_file():
+            return None, ""
+        from mlwright.engineer.collect.running import collect as collect_running
+
+        with self.engines.project(root) as platform:
+            if isinstance(platform, str):
+                return None, f"the project's own records: {platform}"
+            return collect_running(platform), ""
+
+
+def _engine(scan: Scan) -> str:
+    if not scan.missing:
+        return f"{scan.scanner} {scan.version}".strip()
+    return f"{scan.scanner}: {scan.missing}" + (f" ({scan.install})" if scan.install else "")
+
+
+def _folder(path: Path) -> Path:
+    if not path.exists():
+        raise NotFound("there is no such folder", where=str(path), next_command="mlwright assess .")
+    if not path.is_dir():
+        raise UsageError(
+            "that is a file, not a repository's folder",
+            where=str(path),
+            next_command=f"mlwright review {path}",
+        )
+    return path.resolve()

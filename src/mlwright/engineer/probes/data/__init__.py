@@ -1,0 +1,1 @@
+"""Questions about data: contracts, splits, leaks, features, privacy, where it came from."""

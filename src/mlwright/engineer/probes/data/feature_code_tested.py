@@ -1,0 +1,68 @@
+"""Do tests call the functions that make features?"""
+
+from mlwright.engineer.facts.code import PythonFile
+from mlwright.engineer.facts.repository import Repository
+from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
+from mlwright.engineer.vocabulary.sides import feature_functions, imports_file
+from mlwright.engineer.vocabulary.words import SHOWN, counted, listed
+from mlwright.model.contracts import Severity
+
+_ENOUGH = 0.5
+
+
+def look(repository: Repository) -> Answer:
+    """Look for the names of the feature functions in the tests."""
+    functions = [
+        (file, each) for file, each in feature_functions(repository) if not each.name.startswith("_")
+    ]
+    if not functions:
+        return no_question("no function that makes features was recognised")
+    said = frozenset[str]().union(*(test.words for test in repository.tests))
+    tested = [(file, each) for file, each in functions if each.name.rpartition(".")[2].lower() in said]
+    loose = [(file, each) for file, each in functions if (file, each) not in tested]
+    values = {"functions": len(functions), "tested": len(tested)}
+    if len(tested) >= _ENOUGH * len(functions):
+        return yes(
+            f"tests name {len(tested)} of {counted(len(functions), 'feature function')}",
+            *[file.at(each) for file, each in tested][:SHOWN],
+            **values,
+        )
+    places = [file.at(each) for file, each in loose][:SHOWN]
+    if tested:
+        return unknown(
+            f"tests name {len(tested)} of {counted(len(functions), 'feature function')}; coverage would tell",
+            *places,
+            **values,
+        )
+    reached = [
+        file for file, _ in functions if any(_reaches(test, file, repository) for test in repository.tests)
+    ]
+    if reached:
+        return unknown(
+            "tests name none of them and import what uses them; coverage would tell", *places, **values
+        )
+    why = "no test names" if repository.tests else "there are no tests of"
+    return no(f"{why} {listed([each.name for _, each in functions], 3)}", *places, **values)
+
+
+def _reaches(test: PythonFile, file: PythonFile, repository: Repository) -> bool:
+    """Whether a test imports a file, or one that imports it."""
+    if imports_file(test, file):
+        return True
+    return any(
+        imports_file(test, each) and imports_file(each, file)
+        for each in repository.production
+        if each is not file
+    )
+
+
+PROBE = Probe(
+    id="data.feature_code_tested",
+    title="the functions that make features are tested",
+    why="A wrong feature raises no error: the model quietly learns the bug and serves it.",
+    remedy="call each of them in a test on five rows whose answer you can work out by hand, nulls and edges included",
+    look=look,
+    when=When.TRAINS,
+    severity=Severity.WARNING,
+    source="ML Test Score (Breck et al. 2017), Data 7",
+)

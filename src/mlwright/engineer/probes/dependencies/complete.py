@@ -1,0 +1,42 @@
+"""Is everything declared that is imported?"""
+
+from mlwright.engineer.facts.repository import Repository
+from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
+from mlwright.engineer.vocabulary.distributions import DISTRIBUTIONS
+from mlwright.model.contracts import Severity
+from mlwright.model.findings import Effort, Location
+
+
+def look(repository: Repository) -> Answer:
+    """Compare the imports of production code with what is declared, over a table of well-known names."""
+    declared = {each.name for each in repository.requirements}
+    if len(declared) < 2:
+        return unknown("too little is declared to compare with")
+    missing: dict[str, Location] = {}
+    for file in repository.production:
+        for each in file.imports:
+            names = DISTRIBUTIONS.get(each.name.partition(".")[0], ())
+            if names and not declared & set(names):
+                missing.setdefault(names[0], file.at(each))
+    if missing:
+        said = ", ".join(sorted(missing)[:5])
+        return no(
+            f"imported and not declared: {said}",
+            *(missing[name] for name in sorted(missing)),
+            missing=len(missing),
+        )
+    return yes(f"{len(declared)} declared, nothing well known is missing", declared=len(declared))
+
+
+PROBE = Probe(
+    id="dependencies.complete",
+    title="what is imported is declared",
+    why="It works here because something else brings the package; in the next environment it does not.",
+    remedy="add them to the dependencies (uv add NAME)",
+    look=look,
+    when=When.CODE,
+    severity=Severity.WARNING,
+    effort=Effort.MINUTES,
+    after="dependencies.declared",
+    source="deptry documentation",
+)

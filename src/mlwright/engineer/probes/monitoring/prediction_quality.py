@@ -1,0 +1,54 @@
+"""Does somebody measure how good the predictions were?"""
+
+from mlwright.engineer.facts.repository import Repository
+from mlwright.engineer.probe import Answer, Probe, When
+from mlwright.engineer.vocabulary.signs import shown, signs
+from mlwright.model.contracts import Severity
+from mlwright.model.findings import Effort
+
+
+def look(repository: Repository) -> Answer:
+    """Look for the signs of it."""
+    found = signs(
+        repository,
+        packages=("nannyml",),
+        calls=(
+            "*live_metric*",
+            "*realised_*",
+            "*realized_*",
+            "*production_metric*",
+            "*online_metric*",
+            "*evaluate_production*",
+            "*evaluate_live*",
+            "*monitor_performance*",
+            "*performance_monitor*",
+            "*model_performance*",
+            "*prediction_quality*",
+            "*evaluate_predictions_log*",
+        ),
+        files=(
+            "*monitor*performance*",
+            "*performance*monitor*",
+            "*prediction_quality*",
+            "*model_quality*monitor*",
+            "*live_evaluation*",
+            "*evaluate_live*",
+            "*online_eval*",
+        ),
+        headings=("(live|production|online|realised|realized) (quality|accuracy|metrics?|performance)",),
+    )
+    return shown(found, "live quality is computed", "nothing computes the quality of live predictions")
+
+
+PROBE = Probe(
+    id="monitoring.prediction_quality",
+    title="the quality of live predictions is measured again and again",
+    why="A model decays in silence: answers keep coming, only they are wrong.",
+    remedy="join labels to logged predictions and compute the metric daily; mlwright monitor does both",
+    look=look,
+    when=When.SERVES,
+    severity=Severity.ERROR,
+    effort=Effort.DAYS,
+    elsewhere=True,
+    source="ML Test Score Monitor 7",
+)

@@ -1,0 +1,54 @@
+"""Can a load balancer ask whether the service is well?"""
+
+import re
+
+from mlwright.engineer.facts.configuration import DocumentKind
+from mlwright.engineer.facts.repository import Repository
+from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
+from mlwright.engineer.vocabulary.routes import routes
+from mlwright.engineer.vocabulary.sides import MODEL_SERVERS
+from mlwright.engineer.vocabulary.signs import signs
+from mlwright.engineer.vocabulary.workloads import cluster_containers
+from mlwright.model.contracts import Severity
+from mlwright.model.findings import Effort
+
+_HEALTH = re.compile(r"(health|ready|live|ping|status|heartbeat)", re.IGNORECASE)
+
+
+def look(repository: Repository) -> Answer:
+    """Look for a route, a probe of the cluster, or a server that brings its own."""
+    standard = list(
+        signs(repository, packages=MODEL_SERVERS, objects=("InferenceService", "SeldonDeployment"))
+    )
+    found = [
+        (f"route {each.path}", each.file.at(each.call))
+        for each in routes(repository)
+        if _HEALTH.search(each.path)
+    ]
+    found += [
+        (f"{each.kind} {each.workload} has a probe", each.at)
+        for each in cluster_containers(repository)
+        if each.spec.get("readinessProbe") or each.spec.get("livenessProbe")
+    ]
+    if repository.of_kind(DocumentKind.MLWRIGHT):
+        found.append(("mlwright answers /v2/health/ready", repository.of_kind(DocumentKind.MLWRIGHT)[0].at()))
+    if found or standard:
+        said, _ = (found or standard)[0]
+        return yes(f"{said}", *(place for _, place in (found or standard)[:10]))
+    own = list(routes(repository))
+    if own:
+        return no(f"{len(own)} routes, none for health", own[0].file.at(own[0].call), routes=len(own))
+    return unknown("no route could be read: how it serves is not understood")
+
+
+PROBE = Probe(
+    id="serving.health",
+    title="the service says whether it is well",
+    why="A load balancer that cannot ask keeps sending requests to a server that hangs.",
+    remedy="add GET /health/live and /health/ready (the model is loaded)",
+    look=look,
+    when=When.SERVES,
+    severity=Severity.ERROR,
+    effort=Effort.MINUTES,
+    source="Kubernetes documentation, probes; Open Inference Protocol v2, health",
+)

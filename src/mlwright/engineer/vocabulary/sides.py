@@ -1,0 +1,103 @@
+"""Which files train and which serve, as far as their own calls and imports tell."""
+
+import re
+from typing import Final
+
+from mlwright.engineer.facts.code import Function, PythonFile
+from mlwright.engineer.facts.repository import Repository
+
+WEB: Final = (
+    "fastapi", "flask", "starlette", "litestar", "sanic", "quart", "falcon", "tornado.web", "aiohttp.web", "bottle",
+    "chalice", "robyn", "blacksheep", "connexion", "flask_restful", "flask_restx", "apiflask", "ninja",
+    "rest_framework",
+)  # fmt: skip
+MODEL_SERVERS: Final = (
+    "bentoml", "ray.serve", "mlserver", "kserve", "litserve", "ts.torch_handler", "seldon_core", "truss", "cog",
+    "triton_python_backend_utils",
+)  # fmt: skip
+SCREENS: Final = ("streamlit", "gradio", "dash", "shiny", "panel", "chainlit")
+
+_TRAINING: Final = frozenset(
+    ("fit", "fit_generator", "partial_fit", "train_on_batch", "backward", "fit_one_cycle")
+)
+_TRAINERS: Final = ("xgboost.train", "lightgbm.train", "xgboost.cv", "lightgbm.cv", "catboost.train")
+# ``fit`` of these learns a column's mean or vocabulary, not a model.
+TRANSFORMERS: Final = (
+    "sklearn.preprocessing.",
+    "sklearn.impute.",
+    "sklearn.feature_extraction.",
+    "sklearn.feature_selection.",
+    "sklearn.decomposition.",
+    "sklearn.compose.",
+    "category_encoders.",
+    "feature_engine.",
+)
+
+
+def trains(file: PythonFile) -> bool:
+    """Whether a file fits a model."""
+    return any(
+        (call.method in _TRAINING and not call.made_by.startswith(TRANSFORMERS))
+        or call.name in _TRAINERS
+        or (call.method == "train" and call.made_by.rpartition(".")[2].endswith("Trainer"))
+        for call in file.calls
+    )
+
+
+def serves(file: PythonFile, screens: bool = True) -> bool:
+    """Whether a file answers requests (``screens``: or shows a form to people)."""
+    return file.imports_any(*WEB, *MODEL_SERVERS, *(SCREENS if screens else ())) is not None
+
+
+def training_files(repository: Repository) -> tuple[PythonFile, ...]:
+    """The production files that fit a model."""
+    return tuple(each for each in repository.production if trains(each))
+
+
+def serving_files(repository: Repository, screens: bool = True) -> tuple[PythonFile, ...]:
+    """The production files that answer requests."""
+    return tuple(each for each in repository.production if serves(each, screens))
+
+
+_FEATURE_FILE: Final = re.compile(
+    r"(^|/|_)(features?|featuri[sz]\w*|feature_\w+|preprocess\w*|transforms?|transformations?)(/|_|\.py$)"
+)
+_FEATURE_NAME: Final = re.compile(
+    r"((build|make|create|compute|extract|add|engineer|generate|derive|calculate|get)_(\w+_)?features?(_\w+)?"
+    r"|(feature_engineering|preprocess(_\w+)?|clean_(data|df|frame|text|dataset)|encode_(features|categoricals?)))"
+)
+
+
+def feature_functions(repository: Repository) -> tuple[tuple[PythonFile, Function], ...]:
+    """The functions of production code that make features out of raw values, by their own name or their file's."""
+    return tuple(
+        (file, each)
+        for file in repository.production
+        if not file.notebook
+        for each in file.functions
+        if not each.name.rpartition(".")[2].startswith("__")
+        and (
+            _FEATURE_NAME.fullmatch(each.name.rpartition(".")[2].lstrip("_"))
+            or (
+                _FEATURE_FILE.search(file.path.lower())
+                and "." not in each.name
+                and each.name not in ("main", "run")
+            )
+        )
+    )
+
+
+def modules_of(file: PythonFile) -> tuple[str, ...]:
+    """The dotted names under which a file may be imported: ``src/shop/features.py`` is shop.features and features."""
+    parts = file.path.removesuffix(".py").removesuffix("/__init__").split("/")
+    return tuple(".".join(parts[start:]) for start in range(len(parts)))
+
+
+def imports_file(file: PythonFile, other: PythonFile) -> bool:
+    """Whether a file imports another one, or something of it, by any name it may have."""
+    names = modules_of(other)
+    return any(
+        name and (each.name == name or each.name.startswith(name + ".") or f".{name}." in f".{each.name}.")
+        for each in file.imports
+        for name in names
+    )

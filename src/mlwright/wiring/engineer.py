@@ -1,0 +1,64 @@
+"""The engineer's engines: scanners, clock, a way to a project's records and to tracking servers."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlwright.adapters.clock.system import SystemClock
+from mlwright.adapters.scanners import scanners
+from mlwright.engineer.engineer import Engineer, Engines
+from mlwright.errors import MlwrightError
+from mlwright.ports.clock import Clock
+from mlwright.ports.tracking_server import TrackingServer
+
+if TYPE_CHECKING:
+    from mlwright.platform.facade import Platform
+
+
+def open_engineer(*, clock: Clock | None = None) -> Engineer:
+    """The engineer with every engine that is installed here."""
+    return Engineer(
+        Engines(
+            scanners=scanners(), clock=clock or SystemClock(), project=_project, tracking_server=_tracking_server
+        )
+    )
+
+
+def _tracking_server(uri: str) -> TrackingServer:
+    from mlwright.adapters.mlflow import open_tracking_server
+
+    return open_tracking_server(uri)
+
+
+@contextmanager
+def _project(root: Path) -> "Iterator[Platform | str]":
+    """A project's platform where looking at it changes nothing and reaches nothing outside of its folder."""
+    # Opening a platform costs 0.7 s of libraries, which a repository without a project need not pay.
+    from mlwright.adapters.config import load_settings
+    from mlwright.adapters.sql.migrate import newest_revision
+    from mlwright.wiring.project import close, open_settings
+
+    try:
+        settings = load_settings(root / "mlwright.toml")
+        file = Path(settings.database.removeprefix("sqlite:///"))
+        if not settings.database.startswith("sqlite:///") or not file.resolve().is_relative_to(root):
+            yield "the database stands outside of the folder, and a folder that is looked at cannot choose it"
+            return
+        if not file.is_file():
+            yield "there are none yet: nothing has run here"
+            return
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            revision = database.execute("SELECT version_num FROM alembic_version").fetchone()
+        if revision is None or revision[0] != newest_revision():
+            yield "the database was written by another version of mlwright: run mlwright doctor there"
+            return
+        platform = open_settings(settings)
+    except (MlwrightError, sqlite3.Error) as error:
+        yield f"they cannot be read: {str(error).splitlines()[0]}"
+        return
+    try:
+        yield platform
+    finally:
+        close(platform)
