@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from mlwright.engineer.facts.repository import Repository
+from mlwright.engineer.facts.code import Role
+from mlwright.engineer.facts.repository import FileEntry, Repository
 from mlwright.engineer.probe import Probe, When, no, yes
 from mlwright.engineer.probing import ask
 from mlwright.model.assessment import Profile, RepositoryKind
@@ -11,6 +12,7 @@ from mlwright.model.findings import Location, Outcome
 PROFILE = Profile(
     kind=RepositoryKind.APPLICATION, trains=True, serves=False, frameworks=(), tools=(), reasons=()
 )
+PLACE = Location(path="train.py", line=3)
 REPOSITORY = Repository(name="shop", files=(), profile=PROFILE)
 
 
@@ -69,3 +71,16 @@ def test_each_question_is_put_only_where_it_arises() -> None:
     }
     library = replace(REPOSITORY, profile=replace(PROFILE, kind=RepositoryKind.LIBRARY))
     assert outcomes(*every, repository=library)["when.trains"] is Outcome.NOT_APPLICABLE
+
+
+def test_what_a_release_leaves_out_is_unknown() -> None:
+    release = replace(REPOSITORY, files=(FileEntry(path="PKG-INFO", bytes=9, role=Role.PRODUCTION),))
+    absent, present = (
+        probe("a.b", lambda repository: no("no hooks")),
+        probe("a.c", lambda repository: no("bad", PLACE)),
+    )
+    assert outcomes(absent, present) == {"a.b": Outcome.FALSE, "a.c": Outcome.FALSE}
+    assert outcomes(absent, present, repository=release) == {
+        "a.b": Outcome.NOT_AVAILABLE,
+        "a.c": Outcome.FALSE,
+    }

@@ -1,6 +1,6 @@
 """The built-in engineer: what every door asks. It reads, never runs, and changes only what somebody agreed to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,11 @@ from mlwright.engineer.facts.running import ServerFacts
 from mlwright.engineer.probe import Lifecycle, Probe
 from mlwright.engineer.probing import ask as put_questions
 from mlwright.engineer.progress import Progress, silent
-from mlwright.engineer.rubrics.catalogue import views
+from mlwright.engineer.reviewing import review_probes, to_be_reviewed
+from mlwright.engineer.rubrics.catalogue import RUBRICS, view
+from mlwright.engineer.rubrics.items import Seen
+from mlwright.engineer.rubrics.review import REVIEW
+from mlwright.engineer.rubrics.shape import Rubric
 from mlwright.engineer.scoring import readiness, recommend
 from mlwright.errors import NotFound, UsageError
 from mlwright.model.assessment import Assessment
@@ -72,14 +76,41 @@ class Engineer:
 
     def judge(self, repository: Repository) -> Assessment:
         """The report on facts that were read before; the same facts give the same report."""
-        findings = put_questions(repository, self.probes.values())
+        return self._report(repository, self.probes, RUBRICS)
+
+    def review(self, path: Path, *, progress: Progress = silent) -> tuple[Assessment, Repository]:
+        """Look over files that deploy a model: security, observability, maintainability, recovery, cost.
+
+        Args:
+            path: a folder, or one file of it.
+            progress: told how far the reading has come.
+
+        Raises:
+            NotFound: there is nothing of that name.
+        """
+        if path.is_file():
+            repository = collect(
+                path.resolve().parent, scanners=self.engines.scanners, progress=progress, only=(path.name,)
+            )
+        else:
+            repository = collect(_folder(path), scanners=self.engines.scanners, progress=progress)
+        served = to_be_reviewed(repository)
+        return self._report(served, review_probes(self.probes), (REVIEW,)), served
+
+    def _report(
+        self, repository: Repository, probes: Mapping[str, Probe], rubrics: Sequence[Rubric]
+    ) -> Assessment:
+        findings = put_questions(repository, probes.values())
+        seen = Seen(
+            findings={each.id: each for each in (*findings, *repository.answers)}, elsewhere=self._elsewhere
+        )
         return Assessment(
             subject=repository.name,
             profile=repository.profile,
-            readiness=readiness(findings, self.probes),
+            readiness=readiness(findings, probes),
             findings=findings,
-            rubrics=views((*findings, *repository.answers), repository.profile, self._elsewhere),
-            recommendations=recommend(findings, self.probes, repository.profile),
+            rubrics=tuple(view(rubric, repository.profile, seen) for rubric in rubrics),
+            recommendations=recommend(findings, probes, repository.profile),
             unread=repository.unread,
             engines=tuple(map(_engine, repository.scans)),
             files=len(repository.files),
@@ -111,12 +142,12 @@ class Engineer:
             return self.engines.tracking_server(mlflow).facts(now), ""
         if not (root / "mlwright.toml").is_file():
             return None, ""
-        from mlwright.engineer.collect.running import collect as collect_running
+        from mlwright.engineer.collect.running import facts_of_project
 
         with self.engines.project(root) as platform:
             if isinstance(platform, str):
                 return None, f"the project's own records: {platform}"
-            return collect_running(platform), ""
+            return facts_of_project(platform, now), ""
 
 
 def _engine(scan: Scan) -> str:

@@ -8,6 +8,7 @@ from mlwright.engineer.probe import Answer, Probe, When, no_question, unknown
 from mlwright.model.assessment import RepositoryKind
 from mlwright.model.findings import Finding, Outcome
 
+_RELEASE: Final = "but this is a source release, which leaves such files out: look at its repository"
 _BLOCKED: Final = "this does not arise before {after} holds"
 
 
@@ -43,9 +44,12 @@ def _look(probe: Probe, repository: Repository, before: Finding | None) -> Answe
             answer.values["blocked_by"] = before.id
         return answer
     try:
-        return probe.look(repository)
+        answer = probe.look(repository)
     except Exception as error:  # noqa: BLE001 - one broken probe must not cost the report; it is shown as broken
         return Answer(outcome=Outcome.ERROR, evidence=f"{type(error).__name__}: {error}")
+    if answer.outcome is Outcome.FALSE and not answer.locations and repository.released:
+        return unknown(f"{answer.evidence}; {_RELEASE}", **answer.values)
+    return answer
 
 
 def _finding(probe: Probe, answer: Answer) -> Finding:

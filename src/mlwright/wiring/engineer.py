@@ -1,5 +1,6 @@
 """The engineer's engines: scanners, clock, a way to a project's records and to tracking servers."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -27,9 +28,9 @@ def open_engineer(*, clock: Clock | None = None) -> Engineer:
 
 
 def _tracking_server(uri: str) -> TrackingServer:
-    from mlwright.adapters.mlflow import open_tracking_server
+    from mlwright.adapters.mlflow.opening import open_mlflow
 
-    return open_tracking_server(uri)
+    return open_mlflow(uri, os.environ, start=Path.cwd())
 
 
 @contextmanager

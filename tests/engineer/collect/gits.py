@@ -10,6 +10,11 @@ from dulwich.repo import Repo
 START = 1_700_000_000
 
 
+def ascii_start(text: str) -> str:
+    """The first characters of a text, to name a test case."""
+    return ascii(text[:12])
+
+
 class Repository:
     """A repository whose commits hold exactly the files that they are given."""
 
@@ -20,7 +25,12 @@ class Repository:
         self.count = 0
 
     def commit(
-        self, files: Mapping[str, bytes], *, parents: tuple[bytes, ...] | None = None, author: str = "a", branch: str = "main"
+        self,
+        files: Mapping[str, bytes],
+        *,
+        parents: tuple[bytes, ...] | None = None,
+        author: str = "a",
+        branch: str = "main",
     ) -> bytes:
         """Write files, index them and commit them; the hexadecimal name of the commit."""
         index: dict[bytes, IndexEntry] = {}
@@ -58,6 +68,15 @@ class Repository:
         self.repo.refs[ref] = made.id
         self.repo.refs.set_symbolic_ref(b"HEAD", ref)
         return bytes(made.id)
+
+    def pack(self) -> None:
+        """Put all objects into a pack."""
+        self.repo.object_store.pack_loose_objects()
+
+    def close(self) -> None:
+        """Let go of its files."""
+        self.repo.object_store.close()
+        self.repo.close()
 
     def _tree(self, files: Mapping[str, object]) -> bytes:
         tree = Tree()

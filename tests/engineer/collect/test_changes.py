@@ -1,5 +1,6 @@
 """Which lines changed since a revision."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ LINES = [b"line %d\n" % number for number in range(1, 11)]
 
 
 @pytest.fixture
-def git(tmp_path: Path) -> Repository:
+def git(new_git: Callable[[], Repository]) -> Repository:
     """Two commits on main: the second changes a.py; a branch left after the first."""
-    made = Repository(tmp_path / "r")
-    first = made.commit({"a.py": b"".join(LINES), "sub/b.py": b"b\n", "gone.py": b"g\n", ".gitignore": b"*.log\n"})
+    made = new_git()
+    first = made.commit(
+        {"a.py": b"".join(LINES), "sub/b.py": b"b\n", "gone.py": b"g\n", ".gitignore": b"*.log\n"}
+    )
     made.commit({"a.py": b"other\n", "sub/b.py": b"b\n"}, parents=(first,), branch="side")
     made.tag("v1", first, annotated=True)
     changed = [*LINES[:2], b"new\n", *LINES[2:5], b"changed\n", *LINES[6:9]]
@@ -43,7 +46,7 @@ def test_a_branch_that_went_elsewhere_is_compared_from_where_it_left(git: Reposi
 def test_a_short_name_of_a_commit(git: Repository) -> None:
     head = git.repo.head().decode()
     assert changed_lines(git.root, head[:8]) == {}
-    git.repo.object_store.pack_loose_objects()
+    git.pack()
     assert changed_lines(git.root, head[:8]) == {}
 
 
@@ -60,7 +63,9 @@ def test_line_ends_and_removed_lines(git: Repository) -> None:
     assert changed_lines(git.root, "HEAD") == {"a.py": frozenset()}
 
 
-@pytest.mark.parametrize("revision", ["mian", "", "a b", "HEAD~99", "--output=x", "deadbeef", "HEAD~~~^{tree}"])
+@pytest.mark.parametrize(
+    "revision", ["mian", "", "a b", "HEAD~99", "--output=x", "deadbeef", "HEAD~~~^{tree}"]
+)
 def test_an_unknown_revision_says_what_to_type(git: Repository, revision: str) -> None:
     with pytest.raises(NotFound) as raised:
         changed_lines(git.root, revision)

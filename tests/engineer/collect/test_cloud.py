@@ -7,6 +7,7 @@ import hcl2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.engineer.collect.gits import ascii_start
 
 from mlwright.engineer.collect.cloud import terraform
 from mlwright.engineer.collect.configuration import Configuration
@@ -15,6 +16,7 @@ from mlwright.engineer.collect.trees import Unreadable
 
 Read = Callable[[Mapping[str, str | bytes]], Configuration]
 
+WORDS = ['"x"', "${", "<<E\n", "for", "jsonencode", "E\n"]
 TEXT = """\
 terraform {
   required_version = ">= 1.5"
@@ -75,7 +77,8 @@ def test_the_same_structure_as_python_hcl2_finds() -> None:
 
 
 def test_policies_become_trees() -> None:
-    text = 'resource "p" "a" {\n  one = jsonencode({ Statement = [{ Action = "*" }] })\n  two = <<-EOF\n    {"A": ["*"]}\n  EOF\n}\n'
+    one = 'one = jsonencode({ Statement = [{ Action = "*" }] })'
+    text = f'resource "p" "a" {{\n  {one}\n  two = <<-EOF\n    {{"A": ["*"]}}\n  EOF\n}}\n'
     (found,), _ = terraform("a.tf", text)
     assert found.properties == {"one": {"Statement": [{"Action": "*"}]}, "two": {"A": ["*"]}}
 
@@ -88,8 +91,15 @@ def test_of_a_broken_file_the_headers_are_known() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a = " + "[" * 50_000, "a {" * 50_000, 'a = "' + '${"' * 50_000, "a = <<E\n" * 30_000, "/*" * 100_000, "a = ("],
-    ids=str,
+    [
+        "a = " + "[" * 50_000,
+        "a {" * 50_000,
+        'a = "' + '${"' * 50_000,
+        "a = <<E\n" * 30_000,
+        "/*" * 100_000,
+        "a = (",
+    ],
+    ids=ascii_start,
 )
 def test_hostile_hcl_is_unreadable_and_soon(text: str) -> None:
     begun = time.perf_counter()
@@ -99,7 +109,7 @@ def test_hostile_hcl_is_unreadable_and_soon(text: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from([*'a"{}[]()=,:\n <-1$#', '"x"', "${", "<<E\n", "for", "jsonencode", "E\n"]), max_size=30))
+@given(st.lists(st.sampled_from([*WORDS, *'a"{}[]()=,:\n <-1$#']), max_size=30))
 def test_no_text_raises(parts: list[str]) -> None:
     terraform("a.tf", "".join(parts))
 
@@ -109,7 +119,8 @@ def test_cloudformation_and_pulumi(read: Read) -> None:
         {
             "t.yaml": "Resources:\n  B:\n    Type: AWS::S3::Bucket\n    DeletionPolicy: Retain\n    Properties:\n"
             "      Name: !Sub '${X}-b'\n",
-            "Pulumi.yaml": "name: p\nruntime: yaml\nresources:\n  b:\n    type: aws:s3:Bucket\n    properties: {acl: private}\n",
+            "Pulumi.yaml": "name: p\nruntime: yaml\nresources:\n  b:\n    type: aws:s3:Bucket\n"
+            "    properties: {acl: private}\n",
         }
     )
     assert [(each.tool, each.type, each.name, each.properties, str(each.at)) for each in found.resources] == [

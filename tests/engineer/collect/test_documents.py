@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlwright.engineer.collect.documents import filled, read_documents
+from mlwright.engineer.collect.documents import filled, large_dashboard, read_documents
 from mlwright.engineer.facts.configuration import DocumentKind as Kind
 
 
@@ -61,6 +61,8 @@ spec:
           resources:
             {{- toYaml . | nindent 12 }}
           {{- end }}
+          {{- $x := .Values.y }}
+          {{- if .Values.z }}{{ toYaml .Values.z | nindent 10 }}{{ end }}
 {{- end }}
 """
 
@@ -90,7 +92,10 @@ def test_json_data_is_not_kept() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=200), st.sampled_from(["a.yaml", "a.json", "a.toml", "MLproject", "t/templates/a.yaml"]))
+@given(
+    st.binary(max_size=200),
+    st.sampled_from(["a.yaml", "a.json", "a.toml", "MLproject", "t/templates/a.yaml"]),
+)
 def test_no_bytes_raise(raw: bytes, path: str) -> None:
     read = read_documents(path, raw, chart="templates" in path)
     assert read.documents == () or read.note == ""
@@ -101,3 +106,11 @@ def test_no_bytes_raise(raw: bytes, path: str) -> None:
 def test_no_template_raises(text: str) -> None:
     read_documents("c/templates/a.yaml", text.encode(), chart=True)
     assert filled(text).count("\n") == text.count("\n")
+
+
+def test_a_large_dashboard_is_known_to_be_one() -> None:
+    board = b'{"panels": [{"gridPos": {}}]' + b" " * 2_000_000
+    found = large_dashboard("boards/a.json", board)
+    assert found is not None
+    assert found.kind is Kind.GRAFANA
+    assert large_dashboard("data.json", b'{"rows": []' + b" " * 100) is None

@@ -29,13 +29,17 @@ POD = "{containers: [{name: c, image: 'i:1'}], initContainers: [{name: init, ima
 )
 def test_the_containers_of_every_kind_of_workload(kind: str, spec: str, read: Read) -> None:
     found = read({"a.yaml": f"apiVersion: x/v1\nkind: {kind}\nmetadata: {{name: w}}\nspec: {spec}\n"})
-    assert [(each.workload, each.kind, each.name, each.image) for each in found.containers] == [("w", kind, "c", "i:1")]
+    assert [(each.workload, each.kind, each.name, each.image) for each in found.containers] == [
+        ("w", kind, "c", "i:1")
+    ]
     assert str(found.containers[0].at) == "a.yaml:4"
     assert [(each.kind, each.name, each.templated) for each in found.kubernetes] == [(kind, "w", False)]
 
 
 def test_a_list_is_taken_apart_with_its_lines(read: Read) -> None:
-    text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n  spec:\n"
+    text = (
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n  spec:\n"
+    )
     found = read({"a.yaml": text + "    containers:\n    - image: i\n"})
     assert [(each.kind, each.name, str(each.at)) for each in found.kubernetes] == [("Pod", "a", "a.yaml:5")]
     assert str(found.containers[0].at) == "a.yaml:9"
@@ -61,7 +65,9 @@ def test_patches_and_templates_are_partial_and_make_no_containers(read: Read) ->
 
 
 def test_manifests_of_tests_and_examples_are_left_out(read: Read) -> None:
-    found = read({f"{folder}/a.yaml": f"apiVersion: v1\nkind: Pod\nspec: {POD}\n" for folder in ("tests", "examples")})
+    found = read(
+        {f"{folder}/a.yaml": f"apiVersion: v1\nkind: Pod\nspec: {POD}\n" for folder in ("tests", "examples")}
+    )
     assert found.kubernetes == ()
     assert found.documents == ()
 
@@ -69,7 +75,8 @@ def test_manifests_of_tests_and_examples_are_left_out(read: Read) -> None:
 def test_services_of_compose(read: Read) -> None:
     found = read(
         {
-            "docker-compose.yml": "services:\n  db:\n    image: postgres:16\n  api:\n    build: .\n    ports: ['22:22']\n",
+            "docker-compose.yml": "services:\n  db:\n    image: postgres:16\n  api:\n"
+            "    build: .\n    ports: ['22:22']\n",
             "docker-compose.override.yml": "services:\n  db:\n    environment: {A: b}\n",
         }
     )

@@ -31,13 +31,25 @@ GITHUB = "on:\n  schedule: [{cron: '0 5 * * *'}]\njobs: {a: {steps: [{name: go, 
 @pytest.mark.parametrize(
     ("path", "text", "expected"),
     [
-        ("dvc.yaml", "stages:\n  load: {cmd: a}\n  train: {cmd: b}\n", ("dvc", ("load", "train"), "", False, 1)),
+        (
+            "dvc.yaml",
+            "stages:\n  load: {cmd: a}\n  train: {cmd: b}\n",
+            ("dvc", ("load", "train"), "", False, 1),
+        ),
         ("MLproject", "name: x\nentry_points:\n  main: {command: c}\n", ("mlflow", ("main",), "", False, 2)),
         ("w.yaml", ARGO, ("argo", ("load", "fit"), "0 1 * * *", True, 2)),
         ("c.yaml", CRON_JOB % "train.py", ("kubernetes", ("nightly",), "0 2 * * *", True, 2)),
         (".github/workflows/t.yml", GITHUB % "dvc repro", ("ci", ("go",), "0 5 * * *", False, 1)),
-        ("Makefile", "a: b\n\ttrue\ntrain: data features\n\tpython train.py\n", ("make", ("data", "features", "train"), "", False, 3)),
-        ("Snakefile", "rule a:\n  input: 'x'\nrule b:\n  output: 'y'\n", ("snakemake", ("a", "b"), "", False, 1)),
+        (
+            "Makefile",
+            "a: b\n\ttrue\ntrain: data features\n\tpython train.py\n",
+            ("make", ("data", "features", "train"), "", False, 3),
+        ),
+        (
+            "Snakefile",
+            "rule a:\n  input: 'x'\nrule b:\n  output: 'y'\n",
+            ("snakemake", ("a", "b"), "", False, 1),
+        ),
         (
             "pipeline.yaml",
             "pipelineInfo: {name: p}\nroot: {dag: {tasks: {one: {}, two: {retryPolicy: {}}}}}\n",
@@ -67,7 +79,10 @@ def test_one_pipeline(
     [
         ("c.yaml", CRON_JOB % "backup.py"),
         (".github/workflows/t.yml", GITHUB % "pytest tests/"),
-        ("Makefile", "install:\n\tpip install .\ntraining_data = 3\n"),
+        (
+            "Makefile",
+            "install:\n\tpip install .\ntraining_data = 3\ntest_train:\n\tpytest\nclean-train:\n\trm x\n",
+        ),
         ("dvc.yaml", "plots: []\n"),
     ],
 )
@@ -96,10 +111,13 @@ def test_which_commands_train(command: str, trains: bool) -> None:
 def test_alerting_rules_of_prometheus_and_grafana(read: Read) -> None:
     found = read(
         {
-            "rules.yml": "groups:\n- name: g\n  rules:\n  - record: r\n    expr: up\n  - alert: Down\n    expr: up == 0\n"
+            "rules.yml": "groups:\n- name: g\n  rules:\n  - record: r\n    expr: up\n"
+            "  - alert: Down\n    expr: up == 0\n"
             "    labels: {severity: page}\n    annotations: {runbook_url: 'https://r/{{ $labels.x }}'}\n",
-            "pr.yaml": "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nspec: {groups: [{rules: [{alert: B, expr: x}]}]}\n",
-            "g.yaml": "apiVersion: 1\ngroups: [{rules: [{title: T, data: [{model: {expr: rate(x)}}], labels: {team: ml}}]}]\n",
+            "pr.yaml": "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\n"
+            "spec: {groups: [{rules: [{alert: B, expr: x}]}]}\n",
+            "g.yaml": "apiVersion: 1\n"
+            "groups: [{rules: [{title: T, data: [{model: {expr: rate(x)}}], labels: {team: ml}}]}]\n",
         }
     )
     assert [(each.name, each.expression, str(each.at)) for each in found.alerts] == [

@@ -44,8 +44,8 @@ def test_what_names_no_package_is_none(text: str) -> None:
 def test_a_requirement_file_with_options_includes_and_hashes(read: Read) -> None:
     found = read(
         {
-            "requirements.txt": "--index-url http://user:pw@h.example/simple\n--trusted-host h.example\n-r deps/base.x\n"
-            "-c constraints.txt\npandas==2.0 \\\n    --hash=sha256:ab\nnumpy\n",
+            "requirements.txt": "--index-url http://user:pw@h.example/simple\n--trusted-host h.example\n"
+            "-r deps/base.x\n-c constraints.txt\npandas==2.0 \\\n    --hash=sha256:ab\nnumpy\n",
             "deps/base.x": "flask>=2\n",
             "constraints.txt": "numpy==1.26\n",
             "requirements-dev.txt": "pytest\n",
@@ -68,8 +68,10 @@ def test_a_requirement_file_with_options_includes_and_hashes(read: Read) -> None
 def test_pyproject_of_every_tool(read: Read) -> None:
     found = read(
         {
-            "pyproject.toml": "[build-system]\nrequires = ['hatchling']\n[project]\ndependencies = [\n 'a>=1',\n 'b',\n]\n"
-            "[project.optional-dependencies]\ngpu = ['cupy']\n[dependency-groups]\ndev = ['pytest', {include-group = 'x'}]\n",
+            "pyproject.toml": "[build-system]\nrequires = ['hatchling']\n"
+            "[project]\ndependencies = [\n 'a>=1',\n 'b',\n]\nname = 'Me.x'\n"
+            "[project.optional-dependencies]\ngpu = ['cupy', 'me-x[all]']\n"
+            "[dependency-groups]\ndev = ['pytest', {include-group = 'x'}]\n",
             "poetry/pyproject.toml": "[tool.poetry.dependencies]\npython = '^3.11'\nc = '1.2.3'\nd = {version = '^1'}\n"
             "e = {path = '../e'}\n[tool.poetry.group.test.dependencies]\nf = '*'\n"
             "[[tool.poetry.source]]\nname = 'x'\nurl = 'http://h.example'\n",
@@ -82,8 +84,8 @@ def test_pyproject_of_every_tool(read: Read) -> None:
         ("hatchling", "", False, False, "build", "pyproject.toml:2"),
         ("a", ">=1", False, False, "", "pyproject.toml:5"),
         ("b", "", False, False, "", "pyproject.toml:6"),
-        ("cupy", "", False, False, "gpu", "pyproject.toml:9"),
-        ("pytest", "", False, False, "dev", "pyproject.toml:11"),
+        ("cupy", "", False, False, "gpu", "pyproject.toml:10"),
+        ("pytest", "", False, False, "dev", "pyproject.toml:12"),
     ]
     assert found.indexes[0].text == "url = http://h.example"
 
@@ -111,10 +113,16 @@ def test_setup_files_conda_and_pipenv(read: Read) -> None:
 
 def test_setup_py_is_read_and_not_run() -> None:
     text = "import os\nos.abort()\nneeds = ['a', 'b==1']\nsetup(install_requires=needs, extras_require={'x': ['c']})\n"
-    assert [(each.name, each.group) for each in of_setup_py("setup.py", text)] == [("a", ""), ("b", ""), ("c", "x")]
+    assert [(each.name, each.group) for each in of_setup_py("setup.py", text)] == [
+        ("a", ""),
+        ("b", ""),
+        ("c", "x"),
+    ]
 
 
-LOCK = '[[package]]\nname = "a"\nversion = "1"\nsdist = {{ hash = "sha256:{0}" }}\n\n[[package]]\nname = "b"\n'
+LOCK = (
+    '[[package]]\nname = "a"\nversion = "1"\nsdist = {{ hash = "sha256:{0}" }}\n\n[[package]]\nname = "b"\n'
+)
 
 
 def test_locks_are_counted_and_make_the_direct_ones_hashed(read: Read) -> None:

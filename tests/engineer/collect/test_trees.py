@@ -7,6 +7,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.engineer.collect.gits import ascii_start
 
 from mlwright.engineer.collect.notations import json_tree, toml_tree
 from mlwright.engineer.collect.trees import DEPTH, NODES, Unreadable, yaml_trees
@@ -68,12 +69,13 @@ def test_tags_make_no_objects() -> None:
         "a: *nothing",
         "\x00",
         "a: [1, 2",
-        "a: &x0 [1,1,1,1,1,1,1,1]\n" + "".join(f"k{n}: &x{n + 1} [{','.join([f'*x{n}'] * 9)}]\n" for n in range(30)),
+        "a: &x0 [1,1,1,1,1,1,1,1]\n"
+        + "".join(f"k{n}: &x{n + 1} [{','.join([f'*x{n}'] * 9)}]\n" for n in range(30)),
         "a: &x0 [1]\n" + "".join(f"k{n}: &x{n + 1} [*x{n}]\n" for n in range(100)),
         "- \n" * (NODES + 1),
         "---\na\n" * 2_000,
     ],
-    ids=str,
+    ids=ascii_start,
 )
 def test_hostile_yaml_is_unreadable_and_soon(text: str) -> None:
     begun = time.perf_counter()
@@ -112,7 +114,9 @@ def test_json_and_its_lines() -> None:
     assert '"e"' in rows[tree.lines[("c", "d", 1, 0)] - 1]
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "{", "[1,]", "[" * (DEPTH + 2) + "]" * (DEPTH + 2)], ids=str)
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{", "[1,]", "[" * (DEPTH + 2) + "]" * (DEPTH + 2)], ids=ascii_start
+)
 def test_hostile_json_is_unreadable(text: str) -> None:
     with pytest.raises(Unreadable):
         json_tree(text)
@@ -145,7 +149,9 @@ def test_toml_and_its_lines() -> None:
     assert tree.lines[("tool", "uv", "index", 1, "url")] == 13
 
 
-@pytest.mark.parametrize("text", ["a." * 200_000 + "b = 1", "[" + "a." * 200_000 + "b]", "a = " + "[" * 50_000, "a"])
+@pytest.mark.parametrize(
+    "text", ["a." * 200_000 + "b = 1", "[" + "a." * 200_000 + "b]", "a = " + "[" * 50_000, "a"]
+)
 def test_hostile_toml_is_unreadable_and_soon(text: str) -> None:
     begun = time.perf_counter()
     with pytest.raises(Unreadable):

@@ -33,7 +33,9 @@ ACTION = "runs:\n  using: composite\n  steps:\n    - run: pip install x\n      s
 
 
 def test_github_with_the_steps_of_its_own_actions(read: Read) -> None:
-    (found,) = read({".github/workflows/ci.yml": GITHUB, ".github/actions/setup/action.yml": ACTION}).workflows
+    (found,) = read(
+        {".github/workflows/ci.yml": GITHUB, ".github/actions/setup/action.yml": ACTION}
+    ).workflows
     assert (found.host, found.name, found.crons) == ("github", "ci", ("0 3 * * 1",))
     assert found.triggers == ("manual", "pull_request", "push", "schedule")
     assert [(each.run.strip(), each.uses, each.job, each.at.line) for each in found.steps] == [
@@ -45,7 +47,9 @@ def test_github_with_the_steps_of_its_own_actions(read: Read) -> None:
     ]
 
 
-@pytest.mark.parametrize(("on", "triggers"), [("push", ("push",)), ("[push, release]", ("push", "release")), ("5", ())])
+@pytest.mark.parametrize(
+    ("on", "triggers"), [("push", ("push",)), ("[push, release]", ("push", "release")), ("5", ())]
+)
 def test_the_forms_of_on(on: str, triggers: tuple[str, ...], read: Read) -> None:
     (found,) = read({".github/workflows/a.yml": f"on: {on}\njobs: {{}}\n"}).workflows
     assert found.triggers == triggers
@@ -84,7 +88,9 @@ stages:
       - job: t
         steps: [{bash: pytest, displayName: tests}, {task: UsePythonVersion@0}]
 """
-BITBUCKET = "pipelines: {default: [{step: {script: [pytest]}}], pull-requests: {'**': [{step: {script: [ruff]}}]}}\n"
+BITBUCKET = (
+    "pipelines: {default: [{step: {script: [pytest]}}], pull-requests: {'**': [{step: {script: [ruff]}}]}}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,13 @@ BITBUCKET = "pipelines: {default: [{step: {script: [pytest]}}], pull-requests: {
             ("manual", "pull_request", "schedule"),
             ("pip install .\npytest\nruff\nmypy", "./deploy.sh", "Security/SAST"),
         ),
-        (".circleci/config.yml", CIRCLE, "circleci", ("push", "schedule"), ("pytest", "ruff check", "circleci/python")),
+        (
+            ".circleci/config.yml",
+            CIRCLE,
+            "circleci",
+            ("push", "schedule"),
+            ("pytest", "ruff check", "circleci/python"),
+        ),
         (
             "azure-pipelines.yml",
             AZURE,
@@ -126,7 +138,8 @@ def test_other_hosts(
 
 
 def test_jenkins() -> None:
-    text = "pipeline { triggers { cron('H 3 * * *') }\n stages { stage('Test') { steps {\n sh 'pytest -q'\n sh '''\n a\n'''\n"
+    text = "pipeline { triggers { cron('H 3 * * *') }\n stages { stage('Test') { steps {\n"
+    text += " sh 'pytest -q'\n sh '''\n a\n'''\n"
     found = jenkins("Jenkinsfile", text + "sh(script: \"deploy\", label: 'x') }}}}")
     assert [(each.job, each.run.strip(), each.at.line) for each in found.steps] == [
         ("Test", "pytest -q", 3),

@@ -3,7 +3,6 @@ import io
 import os
 import pickle
 import pickletools
-import resource
 import subprocess
 import sys
 import zipfile
@@ -167,13 +166,19 @@ def test_hostile_names_are_quoted(tmp_path: Path) -> None:
 
 BOMBS = {
     "zip.pt": zipped({"archive/data.pkl": b"\x80\x04" + b"N0" * 5_000_000 + b"N."}, zipfile.ZIP_DEFLATED),
-    "zlib.joblib": zlib.compress(b"\x80\x04" + b"N0" * 100_000_000 + b"N."),
-    "ops.pkl": b"\x80\x04" + b"N0" * 5_000_000 + b"N.",
+    "zlib.joblib": zlib.compress(b"\x80\x04" + b"N0" * 20_000_000 + b"N."),
+    "ops.pkl": b"\x80\x04" + b"N0" * 2_000_000 + b"N.",
     "truncated.pkl": b"\x80\x04\x8e" + (2**40).to_bytes(8, "little") + b"x",
     "nested.pt": zipped({"a.pkl": zipped({"a.pkl": zipped({"a.pkl": zipped({"a.pkl": b"N."})})})}),
     "members.npz": zipped({f"{number}.npy": b"" for number in range(10_001)}),
     "locked.pt": zipped({"a.pkl": pickle.dumps(1)})[:-10],
 }
+
+
+def test_what_stands_before_endless_opcodes_is_seen(tmp_path: Path) -> None:
+    data = pickle.dumps(Evil())[:-1] + b"0N" * 2_000_000 + b"."
+    scan = scanned(tmp_path, "a.pkl", data)
+    assert rules(scan) == [("dangerous-import", Severity.ERROR), ("not-looked-at", Severity.INFO)]
 
 
 @pytest.mark.parametrize("name", sorted(BOMBS))
@@ -193,7 +198,6 @@ def test_bombs_take_little_memory(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), *BOMBS], capture_output=True, text=True, timeout=60
     )
-    assert resource.RUSAGE_SELF == 0
     assert int(done.stdout) < 600, done.stderr
 
 

@@ -44,9 +44,11 @@ def test_hadolint(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
     scan = HadolintScanner().scan(tmp_path, ["Dockerfile"])
     assert scan.version[0].isdigit()
-    assert [(hit.rule, hit.severity, hit.location) for hit in scan.hits] == [
+    found = [(hit.rule, hit.severity, hit.location) for hit in scan.hits]
+    assert found == [
         ("DL3006", Severity.WARNING, Location(path="Dockerfile", line=1)),
         ("DL3003", Severity.WARNING, Location(path="Dockerfile", line=2)),
+        ("SC2164", Severity.WARNING, Location(path="Dockerfile", line=2)),
     ]
 
 

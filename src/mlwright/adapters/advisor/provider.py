@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from mlwright.errors import AdvisorFailed, MissingExtra, UsageError
 from mlwright.ports.advisor import AdvisorTool
 
 if TYPE_CHECKING:
-    from pydantic_ai import Agent, Tool
+    from pydantic_ai import Tool
     from pydantic_ai.models import Model
 
 _REQUESTS: Final = 12
@@ -34,13 +35,20 @@ class PydanticAiAdvisor:
         base_url: a server that speaks the provider's protocol; the provider's own without it.
         key: the key itself; the provider's own environment variable without it.
         time_limit_s: for the whole conversation, in seconds.
+        attempts: how often one request is tried where the server is busy or broken.
 
     Raises:
         UsageError: the URL is none.
     """
 
     def __init__(
-        self, model: str, *, base_url: str | None = None, key: str | None = None, time_limit_s: float = 60.0
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        key: str | None = None,
+        time_limit_s: float = 60.0,
+        attempts: int = 2,
     ) -> None:
         if base_url is not None and (
             urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname
@@ -52,6 +60,7 @@ class PydanticAiAdvisor:
         self._base_url = base_url
         self._key = key
         self._time_limit_s = time_limit_s
+        self._attempts = attempts
 
     @property
     def name(self) -> str:
@@ -61,42 +70,46 @@ class PydanticAiAdvisor:
     def advise(self, instructions: str, question: str, tools: Sequence[AdvisorTool]) -> str:
         """Let the model answer; see ``Advisor.advise``. Safe to call from any thread, beside any event loop."""
         try:
-            from pydantic_ai import Agent, Tool
+            import pydantic_ai  # noqa: F401
         except ImportError as error:
             raise MissingExtra.needed("a language model as advisor", "advisor") from error
+        # A thread of its own has no event loop yet, whoever calls.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(asyncio.run, self._talk(instructions, question, tools)).result()
+
+    async def _talk(self, instructions: str, question: str, tools: Sequence[AdvisorTool]) -> str:
+        from pydantic_ai import Agent, Tool, UsageLimits
+
+        limits = UsageLimits(request_limit=_REQUESTS, tool_calls_limit=_TOOL_CALLS)
         made = [_tool(each, Tool) for each in tools]
         try:
-            agent = Agent(self._built(), instructions=instructions, tools=made, name="mlwright", retries=1)
+            async with AsyncExitStack() as open_things, asyncio.timeout(self._time_limit_s):
+                model = await self._built(open_things)
+                agent = Agent(
+                    model,
+                    instructions=instructions,
+                    tools=made,
+                    name="mlwright",
+                    retries=1,
+                    model_settings={"max_retries": self._attempts - 1},
+                )
+                await open_things.enter_async_context(agent)
+                done = await agent.run(question, usage_limits=limits)
         except ImportError as error:
             raise MissingExtra(
                 f"the provider of {self._model!r} needs an optional package",
                 next_command=f"pip install 'pydantic-ai-slim[{self._model.partition(':')[0]}]'",
             ) from error
-        except Exception as error:
-            raise self._failed("cannot be used", error) from error
-        # A thread of its own has no event loop yet, whoever calls.
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(asyncio.run, self._talk(agent, question)).result()
-
-    async def _talk(self, agent: "Agent[object, str]", question: str) -> str:
-        from pydantic_ai import UsageLimits
-
-        limits = UsageLimits(request_limit=_REQUESTS, tool_calls_limit=_TOOL_CALLS)
-        try:
-            async with asyncio.timeout(self._time_limit_s), agent:
-                done = await agent.run(question, usage_limits=limits)
         except TimeoutError as error:
             raise self._failed(f"did not finish within {self._time_limit_s:g} s", None) from error
         except Exception as error:
             raise self._failed("did not answer as it should", error) from error
-        if not isinstance(done.output, str):
-            raise self._failed("answered with something that is no text", None)
         return done.output[:_MOST_CHARACTERS]
 
-    def _built(self) -> "Model":
+    async def _built(self, open_things: AsyncExitStack) -> "Model":
         provider, _, model = self._model.partition(":")
         if provider in _OPENAI:
-            return self._openai(provider, model)
+            return await self._openai(provider, model, open_things)
         from pydantic_ai.models import infer_model
         from pydantic_ai.providers import infer_provider_class
 
@@ -105,7 +118,7 @@ class PydanticAiAdvisor:
         }
         return infer_model(self._model, lambda name: infer_provider_class(name)(**given))
 
-    def _openai(self, provider: str, model: str) -> "Model":
+    async def _openai(self, provider: str, model: str, open_things: AsyncExitStack) -> "Model":
         from httpx2 import AsyncClient, AsyncHTTPTransport
         from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
         from pydantic_ai.providers.openai import OpenAIProvider
@@ -117,6 +130,7 @@ class PydanticAiAdvisor:
             headers={"accept-encoding": "identity"},
             timeout=self._time_limit_s,
         )
+        await open_things.enter_async_context(client)
         made = OpenAIProvider(base_url=self._base_url, api_key=self._key, http_client=client)
         chat = provider == "openai-chat" or (provider == "openai" and self._base_url is not None)
         return OpenAIChatModel(model, provider=made) if chat else OpenAIResponsesModel(model, provider=made)

@@ -94,7 +94,7 @@ def without_arrays(stream: io.BytesIO, depth: int = 0) -> list[bytes] | None:
                 inner += _skip(stream, state, len(data), depth)
                 start = stream.tell()
         parts.append(bytes(data[start : stream.tell()]))
-    except (_Lost, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, EOFError):
+    except Exception:  # noqa: BLE001 - pickletools raises whatever decoding raises
         return None
     finally:
         data.release()

@@ -20,8 +20,8 @@ from mlwright.adapters.scanners.joblib_arrays import MARKER, without_arrays
 # It logs what it finds, hostile names and all, which would end on the terminal; we say it in hits.
 logging.getLogger("picklescan").setLevel(logging.CRITICAL + 1)
 
-READS_LIMIT: Final = 2_000_000
-"""Reads of one file by a reader of opcodes: one to three for each opcode, of which each takes some 150 bytes."""
+READS_LIMIT: Final = 1_000_000
+"""Reads of one pickle by a reader of opcodes: one to three for each opcode, of which each takes some 150 bytes."""
 UNPACKED_LIMIT: Final = 128_000_000
 RATIO_LIMIT: Final = 200
 MEMBERS_LIMIT: Final = 10_000
@@ -38,9 +38,18 @@ _RANK: Final = {"innocuous": 0, "suspicious": 1, "dangerous": 2}
 
 
 @dataclass(slots=True)
+class Budget:
+    """What all files of a scan may cost together: reads by readers of opcodes, and bytes that are unpacked."""
+
+    reads: int = 20_000_000
+    unpacked: int = 1_000_000_000
+
+
+@dataclass(slots=True)
 class Seen:
     """What was seen in one file: pickles, the names that they import with picklescan's verdict, what was left out."""
 
+    budget: Budget
     pickles: int = 0
     names: dict[tuple[str, str], str] = field(default_factory=dict)
     left_out: str = ""
@@ -64,17 +73,25 @@ class _Unpacker(Protocol):
 class _Bounded(io.BytesIO):
     """Bytes that end early when they are read too often, which picklescan takes for a pickle that was cut off."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, budget: Budget) -> None:
         super().__init__(data)
-        self.left = READS_LIMIT
+        self._budget = budget
+        self.again()
+
+    def again(self) -> None:
+        """Let the next reader read as often as the first."""
+        self.left = min(READS_LIMIT, self._budget.reads)
+
+    def _count(self) -> bool:
+        self.left -= 1
+        self._budget.reads -= 1
+        return self.left > 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self.left -= 1
-        return super().read(size) if self.left > 0 else b""
+        return super().read(size) if self._count() else b""
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        self.left -= 1
-        return super().readline(size) if self.left > 0 else b""
+        return super().readline(size) if self._count() else b""
 
 
 def look(data: bytes, name: str, seen: Seen, depth: int = 0) -> None:
@@ -89,7 +106,7 @@ def look(data: bytes, name: str, seen: Seen, depth: int = 0) -> None:
             _array(data, name, seen, depth)
         elif (unpacker := _unpacker(data)) is not None:
             _compressed(unpacker, data, name, seen, depth)
-        elif _starts_as_pickle(data) or _is_old_pickle(data, name):
+        elif _starts_as_pickle(data) or _is_old_pickle(data, name, seen.budget):
             _pickle(data, name, seen)
     except Exception as error:  # noqa: BLE001 - picklescan and zipfile raise whatever hostile bytes make of them
         seen.left_out = f"it cannot be read ({type(error).__name__})"
@@ -101,7 +118,6 @@ def _archive(data: bytes, seen: Seen, depth: int) -> None:
         members = sorted(archive.infolist(), key=lambda member: (member.filename, member.header_offset))
         if len(members) > MEMBERS_LIMIT:
             seen.left_out = f"more than {MEMBERS_LIMIT:,} members"
-        total = 0
         for member in members[:MEMBERS_LIMIT]:
             name = member.filename.lower()
             try:
@@ -111,11 +127,10 @@ def _archive(data: bytes, seen: Seen, depth: int) -> None:
                     name.endswith(_CERTAIN) or _starts_as_pickle(head) or head.startswith((_NUMPY, _ZIP))
                 ):
                     continue
-                total += member.file_size
-                ratio = member.file_size / max(member.compress_size, 1)
-                if total > UNPACKED_LIMIT or (ratio > RATIO_LIMIT and member.file_size > 1_000_000):
+                if member.file_size > _room(member.compress_size, seen.budget):
                     seen.left_out = "an archive that unpacks to too much"
                     continue
+                seen.budget.unpacked -= member.file_size
                 with archive.open(member) as file:  # gives no more than file_size, whatever is packed
                     inner = file.read(member.file_size)
             except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, OSError, EOFError):
@@ -146,12 +161,19 @@ def _unpacker(data: bytes) -> _Unpacker | None:
     return None
 
 
+def _room(packed: int, budget: Budget) -> int:
+    """How many bytes so many packed bytes may become."""
+    return max(min(UNPACKED_LIMIT, budget.unpacked, max(RATIO_LIMIT * packed, 1_000_000)), 0)
+
+
 def _compressed(unpacker: _Unpacker, data: bytes, name: str, seen: Seen, depth: int) -> None:
+    room = _room(len(data), seen.budget)
     try:
-        inner = unpacker.decompress(data, UNPACKED_LIMIT)
+        inner = unpacker.decompress(data, room + 1)
     except (zlib.error, lzma.LZMAError, OSError, EOFError):
         return  # it only began like one
-    if len(inner) >= UNPACKED_LIMIT or len(inner) > max(RATIO_LIMIT * len(data), 1_000_000):
+    seen.budget.unpacked -= len(inner)
+    if len(inner) > room:
         seen.left_out = "it unpacks to too much"
         inner = inner[:1_000_000]
     look(
@@ -166,13 +188,13 @@ def _pickle(data: bytes, name: str, seen: Seen) -> None:
     """One pickle, or several one after another."""
     seen.pickles += 1
     if MARKER in data:
-        pickles = without_arrays(_Bounded(data))
+        pickles = without_arrays(_Bounded(data, seen.budget))
         if pickles is not None:
             for each in pickles:
-                _one(_Bounded(each), seen)
+                _one(_Bounded(each, seen.budget), seen)
             return
         seen.left_out = "what follows its first array"
-    stream = _Bounded(data)
+    stream = _Bounded(data, seen.budget)
     if name.endswith(_TORCH):
         try:
             seen.take(scan_pytorch(stream, "pickle"))
@@ -181,7 +203,7 @@ def _pickle(data: bytes, name: str, seen: Seen) -> None:
         else:
             seen.left_out = seen.left_out or _too_long(stream)
             return
-        stream = _Bounded(data)
+        stream = _Bounded(data, seen.budget)
     for _ in range(PICKLES_LIMIT):
         start = stream.tell()
         _one(stream, seen)
@@ -192,11 +214,14 @@ def _pickle(data: bytes, name: str, seen: Seen) -> None:
 
 def _one(stream: _Bounded, seen: Seen) -> None:
     start = stream.tell()
-    ended = _ends(stream)
-    stream.seek(start)
+    stream.again()
     seen.take(scan_pickle_bytes(stream, "pickle", multiple_pickles=False))
-    if not ended:
-        seen.left_out = seen.left_out or _too_long(stream) or "what follows a broken opcode"
+    too_long = _too_long(stream)
+    if not too_long:
+        stream.seek(start)
+        stream.again()
+        too_long = "" if _ends(stream) else "what follows a broken opcode"
+    seen.left_out = seen.left_out or too_long
 
 
 def _too_long(stream: _Bounded) -> str:
@@ -218,14 +243,14 @@ def _starts_as_pickle(data: bytes) -> bool:
     return len(data) > 1 and data[0] == 0x80 and data[1] <= 5
 
 
-def _is_old_pickle(data: bytes, name: str) -> bool:
+def _is_old_pickle(data: bytes, name: str, budget: Budget) -> bool:
     """Whether these bytes are a pickle of protocol 0 or 1, which any text may begin like: it must import something.
 
     A file whose name is no certain sign must also end as a pickle does.
     """
     named = False
     try:
-        for opcode, argument, _ in pickletools.genops(_Bounded(data)):
+        for opcode, argument, _ in pickletools.genops(_Bounded(data, budget)):
             named = named or (opcode.name in ("GLOBAL", "INST") and bool(_NAMED.fullmatch(str(argument))))
     except Exception:  # noqa: BLE001 - pickletools raises whatever decoding raises
         return named and name.endswith(_CERTAIN)

@@ -77,7 +77,7 @@ class PicklescanScanner:
         """See ``Scanner.scan``."""
         try:
             # brings an HTTP client and, for some files, numpy
-            from mlwright.adapters.scanners.pickled import Seen, look
+            from mlwright.adapters.scanners.pickled import Budget, Seen, look
         except ImportError:
             return Scan(
                 scanner=NAME,
@@ -90,6 +90,7 @@ class PicklescanScanner:
             number = version(NAME)
         except PackageNotFoundError:
             number = ""
+        budget = Budget()
         hits: list[Hit] = []
         looked_at = total = 0
         folder, waiting = Folder(root), sorted(set(paths))
@@ -101,7 +102,7 @@ class PicklescanScanner:
             if data is None:
                 continue
             total += len(data)
-            seen = Seen()
+            seen = Seen(budget)
             if len(data) > FILE_LIMIT:
                 seen.left_out = "larger than 128 MB"
             else:

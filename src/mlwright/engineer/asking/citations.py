@@ -79,7 +79,7 @@ def fault_of(sentence: str, exhibits: Mapping[str, Exhibit], allowed: str = "") 
 def _clause_fault(clause: Clause, shown: Sequence[Exhibit], exhibits: Mapping[str, Exhibit]) -> str | None:
     amounts = amounts_in(plain(clause.text, [place for each in shown for place in each.places]))
     claims = claims_in(clause.text)
-    verdicts = verdict_words(clause.text)
+    verdicts = verdict_words(clause.text, question=clause.question)
     about = (
         [] if clause.question else [each for each in exhibits.values() if says_title(clause.text, each.title)]
     )

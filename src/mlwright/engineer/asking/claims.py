@@ -49,6 +49,7 @@ _NEGATIONS: Final = frozenset(
     """not no never none neither nor without nothing nobody cannot isnt arent wasnt werent dont doesnt didnt cant
     couldnt     wont hasnt havent hadnt lacks lack lacking hardly barely nowhere free""".split()
 )
+_ABSENT: Final = frozenset("missing absent".split())
 _FAR: Final = 4
 """Words between a negation and what it negates."""
 
@@ -91,9 +92,9 @@ _EMPTY: Final = _stems(
 )
 
 
-def verdict_words(text: str) -> list[str]:
-    """The words of a text that judge, or say that something is there, wherever they stand."""
-    presence = _PRESENCE.findall(text)
+def verdict_words(text: str, *, question: bool = False) -> list[str]:
+    """The words of a text that judge or, outside of questions, say that something is there, wherever they stand."""
+    presence = [] if question else _PRESENCE.findall(text)
     return [claim.word for claim in _claims(_compounds(text))] + [each.lower() for each in presence]
 
 
@@ -121,6 +122,7 @@ def judge_word(text: str, title: str) -> bool | None:
     last = max(place for place, (each, _) in enumerate(stems) if each in shared)
     reach = words[max(0, first - _FAR) : last + 1]
     negative = sum(word in _NEGATIONS for word in reach)
+    negative += sum(word in _ABSENT for word in words[first : last + _FAR])
     negative += sum(turned for each, turned in stems[first : last + 1] if each in shared)
     # A title may be negative itself: "no model is loaded inside the handler".
     return (negative - sum(word in _NEGATIONS for word in tokens(title))) % 2 == 0

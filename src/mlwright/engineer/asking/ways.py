@@ -19,7 +19,8 @@ class Way:
 
     ``packages``, ``pipelines``, ``kinds`` and ``resources`` tell that it is there already: imports or requirements,
     tools of pipeline definitions, Kubernetes kinds, prefixes of cloud resource types. ``cluster`` is how much
-    Kubernetes manifests speak for it (and their absence against it), ``small`` and ``large`` what the size of the team does.
+    Kubernetes manifests speak for it (and their absence against it), ``small`` and ``large`` what the size of the team
+    does.
     """
 
     name: str

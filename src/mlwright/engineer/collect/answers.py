@@ -7,7 +7,7 @@ from typing import Final
 
 from mlwright.engineer.collect.configuration import Configuration
 from mlwright.engineer.collect.fits import FRAMEWORKS, within
-from mlwright.engineer.facts.code import Call, PythonFile
+from mlwright.engineer.facts.code import Call, PythonFile, Role
 from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import FileEntry
 from mlwright.model.findings import Location
@@ -126,9 +126,7 @@ _COMMANDS: Final = re.compile(
     r"mlflow\s+models\s+(serve|build-docker)|bentoml\s+serve|mlserver\s+start|torchserve\s+--start|tensorflow_model_server"
     r"|tritonserver\b|ray\s+serve|serve\s+run\s|mlwright\s+(up|serve)|vllm\s+serve|seldon-core-microservice"
 )
-_FILES: Final = re.compile(
-    r"(^|/)(model-settings\.json|bentofile\.ya?ml|cog\.yaml|config\.pbtxt|mlwright\.toml)$"
-)
+_FILES: Final = re.compile(r"(^|/)(model-settings\.json|bentofile\.ya?ml|cog\.yaml|config\.pbtxt)$")
 _HOPS: Final = 4
 
 
@@ -281,25 +279,27 @@ def _declared(configuration: Configuration, files: Sequence[FileEntry]) -> Itera
     for resource in configuration.resources:
         if _CLOUD.search(resource.type):
             yield Service(at=resource.at, what=f"declares {resource.type} {resource.name}")
+    for document in configuration.documents:
+        if document.kind is DocumentKind.MLWRIGHT and document.get("endpoint"):
+            yield Service(at=document.at("endpoint"), what="declares an endpoint of mlwright")
+    yield from _run(configuration)
+    for entry in files:
+        found = _FILES.search(entry.path)
+        if found is not None and entry.role is Role.PRODUCTION:
+            yield Service(at=Location(path=entry.path), what=f"is the {found[2]} of a model server")
+
+
+def _run(configuration: Configuration) -> Iterator[Service]:
     for container in configuration.containers:
         command = " ".join(_words(container.spec))
         if _IMAGES.search(container.image) or _COMMANDS.search(command):
             yield Service(at=container.at, what=f"runs {container.image or command[:60]}")
     for dockerfile in configuration.dockerfiles:
         for step in dockerfile.instructions:
-            if (step.name in ("CMD", "ENTRYPOINT") and _COMMANDS.search(_spaced(step.value))) or (
-                step.name == "FROM" and _IMAGES.search(step.value)
-            ):
-                yield Service(
-                    at=Location(path=dockerfile.path, line=step.line), what=f"{step.name} {step.value[:60]}"
-                )
-    for document in configuration.documents:
-        if document.kind is DocumentKind.MLWRIGHT and document.get("endpoint"):
-            yield Service(at=document.at("endpoint"), what="declares an endpoint of mlwright")
-    for entry in files:
-        found = _FILES.search(entry.path)
-        if found is not None and found[2] != "mlwright.toml" and entry.role.value == "production":
-            yield Service(at=Location(path=entry.path), what=f"is a {found[2]} of a model server")
+            starts = step.name in ("CMD", "ENTRYPOINT") and _COMMANDS.search(_spaced(step.value))
+            if starts or (step.name == "FROM" and _IMAGES.search(step.value)):
+                at = Location(path=dockerfile.path, line=step.line)
+                yield Service(at=at, what=f"{step.name} {step.value[:60]}")
 
 
 def _words(spec: object) -> Iterator[str]:

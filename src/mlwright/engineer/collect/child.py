@@ -10,7 +10,7 @@ import os
 import signal
 import struct
 import sys
-from typing import Final
+from typing import Any, Final
 
 from mlwright.engineer.collect.expressions import RawFile
 
@@ -50,7 +50,7 @@ def main() -> None:
         signal.alarm(0)
 
 
-def _write(value: object) -> None:
+def _write(value: Any) -> None:
     content = marshal.dumps(value)
     sys.stdout.buffer.write(LENGTH.pack(len(content)) + content)
     sys.stdout.buffer.flush()

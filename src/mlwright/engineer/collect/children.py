@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 
@@ -32,11 +32,14 @@ class Child:
         self._root = root
         self._work = list(work)
         self._crashes = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._output: IO[bytes] | None = None
+        self._greeted, self._heard = False, 0
         self._start()
 
     @property
     def left(self) -> tuple[int, ...]:
-        """What it will not do any more, because no process starts or too many died."""
+        """What it will not do any more, because no process starts."""
         return tuple(number for number, _, _ in self._work) if self.ended else ()
 
     @property
@@ -49,18 +52,21 @@ class Child:
         over = self._process is None or self._process.poll() is not None
         for content in self._unheard():
             if not self._greeted:
-                self._greeted = content == marshal.dumps(HELLO)
+                self._greeted = marshal.loads(content) == HELLO
                 continue
             yield self._work.pop(0)[0], marshal.loads(content)
         if not over or self._process is None:
             return
         greeted = self._greeted
         self.close()
-        if self._work and greeted and self._crashes < _CRASHES:
-            self._crashes += 1
+        if not greeted:
+            return
+        self._crashes += 1
+        while self._work:
             yield self._work.pop(0)[0], {"fault": _CRASHED}
-            if self._work:
+            if self._work and self._crashes < _CRASHES:
                 self._start()
+                return
 
     def close(self) -> None:
         """End it."""
@@ -68,11 +74,12 @@ class Child:
             self._process.kill()
             self._process.wait()
             self._process = None
+        if self._output is not None:
             self._output.close()
+            self._output = None
 
     def _start(self) -> None:
         self._greeted, self._heard = False, 0
-        self._process: subprocess.Popen[bytes] | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - it lives until close()
         with tempfile.TemporaryFile() as request:
             request.write(marshal.dumps((self._root, [(path, limit) for _, path, limit in self._work])))
@@ -86,11 +93,13 @@ class Child:
                     cwd="/",
                 )
             except OSError:
-                self._output.close()
+                self.close()
 
     def _unheard(self) -> Iterator[bytes]:
-        handle = self._output.fileno() if not self._output.closed else -1
-        while handle >= 0:
+        if self._output is None:
+            return
+        handle = self._output.fileno()
+        while True:
             head = os.pread(handle, LENGTH.size, self._heard)
             if len(head) < LENGTH.size:
                 return

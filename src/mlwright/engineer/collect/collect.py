@@ -4,23 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlwright.engineer.collect.configuration import read_configuration
+from mlwright.engineer.collect.history import read_history
 from mlwright.engineer.collect.pipelines_python import pipelines_in
 from mlwright.engineer.collect.profile import profile_of
 from mlwright.engineer.collect.reading import SourceReader
 from mlwright.engineer.collect.walk import walk
-from mlwright.engineer.facts.history import History
 from mlwright.engineer.facts.repository import FileEntry, Repository
 from mlwright.engineer.facts.running import ServerFacts
 from mlwright.engineer.progress import Progress, silent
 from mlwright.model.scans import Scan
 from mlwright.ports.scanner import Scanner
-
-try:
-    from mlwright.engineer.collect.history import read_history
-except ImportError:  # TODO stub until it is there
-
-    def read_history(root: Path, limit: int = 2000) -> History | None:
-        return None
 
 
 def collect(

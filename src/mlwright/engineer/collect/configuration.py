@@ -7,10 +7,10 @@ from pathlib import Path
 from mlwright.engineer.collect.cloud import LARGEST as LARGEST_TERRAFORM
 from mlwright.engineer.collect.cloud import TOTAL as TOTAL_TERRAFORM
 from mlwright.engineer.collect.cloud import resources_of, terraform
-from mlwright.engineer.collect.compose import services_of
+from mlwright.engineer.collect.compose import composed
 from mlwright.engineer.collect.dependencies import LARGEST_LIST, Dependencies
 from mlwright.engineer.collect.dockerfiles import is_dockerfile, read_dockerfile
-from mlwright.engineer.collect.documents import LARGEST, notation_of, read_documents
+from mlwright.engineer.collect.documents import LARGEST, large_dashboard, notation_of, read_documents
 from mlwright.engineer.collect.kubernetes import containers_of, objects_of
 from mlwright.engineer.collect.observability import alerts_of
 from mlwright.engineer.collect.pipelines_yaml import make_targets, pipelines_of, snakefile
@@ -153,12 +153,13 @@ class _Reading:
 
     def _document(self, entry: FileEntry, charts: set[str]) -> None:
         if entry.bytes > LARGEST:
+            board = large_dashboard(entry.path, self._bytes(entry, _LARGEST_TEXT))
+            self.documents += [board] if board is not None else []
             self._note(entry.path, f"larger than {LARGEST // 1_000_000} MB")
             return
         if len(self.documents) >= _MOST_DOCUMENTS:
             return
-        folder, _, rest = entry.path.partition("templates/")
-        chart = bool(rest) and folder.rstrip("/") in charts
+        chart = any(entry.path.startswith(f"{folder}/templates/".lstrip("/")) for folder in charts)
         read = read_documents(entry.path, self._bytes(entry, LARGEST), chart=chart)
         self.documents += read.documents
         if read.templated:
@@ -204,7 +205,7 @@ class _Reading:
         requirements, locks, indexes = self.dependencies.settle()
         documents = tuple(sorted(self.documents, key=lambda each: (each.path, each.index)))
         kubernetes = objects_of(documents, self.templated)
-        containers = (*containers_of(kubernetes), *services_of(documents))
+        containers = (*containers_of(kubernetes), *composed(documents))
         workflows = (*self.workflows, *workflows_of(documents))
         pipelines = (*self.pipelines, *pipelines_of(documents, kubernetes, containers, workflows))
         resources = (*self.resources, *resources_of(documents))

@@ -12,6 +12,7 @@ from mlwright.engineer.facts.configuration import Document, DocumentKind
 LARGEST = 1_000_000
 _LARGEST_OTHER = 300_000
 
+_DASHBOARD = re.compile(rb'"(?:gridPos|fieldConfig|datasource|__inputs)"')
 _YAML_NAMES = {"mlproject", "mlmodel", "dvc.lock", "pipfile.lock"}
 _NO_DOCUMENT = re.compile(
     r"(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|yarn\.lock|pipfile\.lock|uv\.lock|poetry\.lock"
@@ -27,6 +28,13 @@ class Read:
     documents: tuple[Document, ...] = ()
     templated: bool = False
     note: str = ""
+
+
+def large_dashboard(path: str, beginning: bytes) -> Document | None:
+    """A dashboard of Grafana that is too large to be read: that it is there, and nothing of what stands in it."""
+    if not (path.lower().endswith(".json") and b'"panels"' in beginning and _DASHBOARD.search(beginning)):
+        return None
+    return Document(path=path, kind=DocumentKind.GRAFANA, index=0, data={}, lines={(): 1})
 
 
 def notation_of(path: str) -> str:
@@ -100,7 +108,7 @@ def _trees(notation: str, text: str, chart: bool) -> tuple[Sequence[Tree], bool]
 _EXPRESSION = re.compile(r"\{\{(?:[^{}]|\{(?!\{)|\}(?!\})){0,1500}\}\}")
 _ALONE = re.compile(r"^([ \t]*)\{\{-?\s*(.*?)\s*-?\}\}[ \t]*$")
 _CONTROL = re.compile(
-    r"(?:if|else|end|range|with|define|block|template\s*$|/\*|\$\w+\s*:?=|fail|break|continue)\b|/\*"
+    r"(?:if|else|end|range|with|define|block|fail|break|continue)\b|\$\w+(?:\s*,\s*\$\w+)?\s*:?=|/\*"
 )
 _NINDENT = re.compile(r"n?indent\s+(\d{1,3})")
 
@@ -117,7 +125,8 @@ def filled(text: str) -> str:
         alone = _ALONE.match(line) if len(line) <= 2_000 else None
         if alone is None or "{{" in alone.group(2):
             pieces = _EXPRESSION.sub(_inline, line)
-            lines.append("" if not pieces.strip() else pieces)
+            alone_still = pieces.strip() == PLACEHOLDER
+            lines.append(f"{pieces}: {PLACEHOLDER}" if alone_still else pieces if pieces.strip() else "")
         elif not alone.group(2) or _CONTROL.match(alone.group(2)):
             lines.append("")
         else:

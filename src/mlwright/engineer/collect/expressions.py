@@ -45,7 +45,7 @@ _FIELDS: Final[dict[type, tuple[str, ...]]] = {
     for kind in vars(ast).values()
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
-ORDERED: Final = ("imports", "functions", "classes", "assignments", "bindings", "handlers")
+ORDERED: Final = ("imports", "functions", "classes", "assignments", "bindings", "handlers", "comparisons")
 
 
 class Expressions:
@@ -185,7 +185,7 @@ class Expressions:
             callee.receiver,
             callee.made_by,
         )
-        row = [*key, *fact, self._loops > 0]
+        row: list[Any] = [*key, *fact, self._loops > 0]
         self._calls.append(row)
         if callee.late is not None:
             self._late.append((row, callee.late))

@@ -179,10 +179,12 @@ _TRAINS: Final = frozenset(
 )
 _LEARNERS: Final = frozenset(("train", "fit", "finetune", "learn", "train_model"))
 _PREPARES: Final = re.compile(
-    r"(scaler|encoder|vectori[sz]er|tokeni[sz]er|imputer|binari[sz]er|transformer|preprocess|pca|tfidf|normali[sz]er"
-    r"|label_?enc|ohe|umap|tsne|svd|sampler|smote|canvas|layout|figure|window|image|curve|progress|console)",
+    r"(scaler|encoder|vectori[sz]er|tokeni[sz]er|imputer|binari[sz]er|normali[sz]er|preprocessor|discreti[sz]er"
+    r"|label_?binarizer|columntransformer|column_transformer)s?\d*$|^(le|ohe|pca|tfidf|umap|tsne|smote|sc|ss|mms)\d*$",
     re.IGNORECASE,
 )
+_FITTED_WITHOUT: Final = ("statsmodels", "sagemaker", "pmdarima")
+_SELF_TRAINED: Final = ("ultralytics", "stable_baselines3", "ray.rllib")
 _FOR_OTHERS: Final = re.compile(r"_*(fit|partial_fit|train|training_step|fit_\w+|update|learn_one|learn)")
 
 
@@ -219,7 +221,7 @@ def _driven(call: Call, file: PythonFile) -> bool:
     owner, _, function = call.scope.rpartition(".")
     if not owner or not _FOR_OTHERS.fullmatch(function):
         return True
-    # A method of this name in a class that also predicts is an estimator; in a Trainer with a ``main`` it is the script.
+    # In a class that also predicts, a method of this name is an estimator; in a Trainer it is what the script runs.
     names = {each.name for each in file.functions}
     return not (
         names & {f"{owner}.predict", f"{owner}.forward", f"{owner}.transform", f"{owner}.predict_proba"}
@@ -227,31 +229,41 @@ def _driven(call: Call, file: PythonFile) -> bool:
 
 
 def _fit(call: Call, framework: bool, own: frozenset[str]) -> str:
-    maker, method = call.made_by, call.method
-    if call.name in _TRAINS or (call.name.startswith("ray.train.") and method.endswith("Trainer")):
+    if call.name in _TRAINS or (call.name.startswith("ray.train.") and call.method.endswith("Trainer")):
         return f"calls {call.name}"
-    known = within(maker, FRAMEWORKS)
-    if method in _FITS:
-        if maker.startswith(TRANSFORMERS) or _PREPARES.search(call.receiver.rpartition(".")[2]):
-            return ""
-        if known and (call.args or maker.startswith(("statsmodels", "sagemaker", "pmdarima", "surprise"))):
-            return f"fits {maker}"
-        if not known and maker.rpartition(".")[2] in own and call.args:
-            return f"fits {maker}"
-        if not known and framework and len(call.args) >= (1 if method != "fit" else 2):
-            return f"calls {call.name}"
-        return ""
-    name = maker.rpartition(".")[2]
-    if method in _LEARNERS and (
-        name.endswith(("Trainer", "TrainingLoop"))
-        or (known and maker.startswith(("ultralytics", "stable_baselines3")))
-    ):
+    if call.method in _FITS:
+        return _fitted(call, framework, own)
+    maker = call.made_by
+    by_itself = maker.rpartition(".")[2].endswith(("Trainer", "TrainingLoop")) or within(maker, _SELF_TRAINED)
+    if call.method in _LEARNERS and by_itself:
         return f"trains with {maker}"
-    if method == "apply_gradients" and framework:
-        return "applies gradients"
-    if method in ("learn_one", "learn_many") and framework:
+    if framework and call.method in ("apply_gradients", "learn_one", "learn_many"):
         return f"calls {call.name}"
     return ""
+
+
+def _fitted(call: Call, framework: bool, own: frozenset[str]) -> str:
+    maker = call.made_by
+    if call.receiver in ("self", "cls") or call.name.startswith("super."):
+        return ""
+    if maker.startswith(TRANSFORMERS) or any(
+        _PREPARES.search(name.rpartition(".")[2]) for name in (call.receiver, maker)
+    ):
+        return ""
+    if within(maker, FRAMEWORKS):
+        return f"fits {maker}" if call.args or within(maker, _FITTED_WITHOUT) else ""
+    if maker.rpartition(".")[2] in own and call.args:
+        return f"fits {maker}"
+    enough = len(call.args) >= (2 if call.method == "fit" else 1)
+    return f"calls {call.name}" if framework and enough else ""
+
+
+def _steps(call: Call) -> bool:
+    if call.name == "optax.apply_updates":
+        return True
+    if call.method not in ("step", "update"):
+        return False
+    return "opt" in call.receiver.lower() or ".optim." in call.made_by or call.made_by.startswith("optax")
 
 
 def _loop(file: PythonFile) -> Call | None:
@@ -261,18 +273,7 @@ def _loop(file: PythonFile) -> Call | None:
         is None
     ):
         return None
-    steps = any(
-        call.method in ("step", "update")
-        and (
-            "optim" in call.receiver.lower()
-            or ".optim." in call.made_by
-            or "optax" in call.made_by
-            or "opt" in call.receiver
-        )
-        or call.name.startswith("optax.apply_updates")
-        for call in file.calls
-    )
-    if not steps:
+    if not any(map(_steps, file.calls)):
         return None
     return next(
         (

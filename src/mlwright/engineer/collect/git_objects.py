@@ -120,6 +120,8 @@ class Objects:
         """(type, content) of an object by its full hexadecimal name."""
         try:
             kind, content = self._read(bytes.fromhex(sha), 0)
+        except Broken:
+            raise
         except (OSError, ValueError, struct.error, zlib.error, IndexError) as error:
             raise Broken(f"object {sha[:12]} cannot be read ({type(error).__name__})") from None
         return _TYPES.get(kind, "unknown"), content

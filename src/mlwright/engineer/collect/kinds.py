@@ -60,7 +60,7 @@ def _of_mapping(name: str, data: dict[str, Plain]) -> DocumentKind:
     if found is not None:
         return found
     services = data.get("services")
-    if _COMPOSE.match(name) or (isinstance(services, dict) and _services(services) and _only_compose(data)):
+    if _COMPOSE.match(name) or (isinstance(services, dict) and _all_run(services) and _only_compose(data)):
         return DocumentKind.COMPOSE
     return DocumentKind.HELM_VALUES if _VALUES.match(name) else DocumentKind.OTHER
 
@@ -74,7 +74,7 @@ def _of_list(data: list[Plain]) -> DocumentKind:
     return DocumentKind.OTHER
 
 
-def _services(services: dict[str, Plain]) -> bool:
+def _all_run(services: dict[str, Plain]) -> bool:
     blocks = [each for each in services.values() if isinstance(each, dict)]
     return bool(blocks) and all("image" in each or "build" in each or "extends" in each for each in blocks)
 

@@ -9,6 +9,7 @@ from mlwright.engineer.facts.code import (
     Binding,
     Call,
     Class,
+    Comparison,
     Function,
     Handler,
     Import,
@@ -32,6 +33,7 @@ class Maker:
             "assignments": Assignment,
             "bindings": Binding,
             "handlers": Handler,
+            "comparisons": Comparison,
         }
         return PythonFile(
             path=path,

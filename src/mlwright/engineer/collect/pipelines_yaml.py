@@ -24,6 +24,9 @@ TRAINS = re.compile(
 )
 _TARGET = re.compile(r"^([A-Za-z0-9_./-]{1,80})[ \t]*:(?!=)[ \t]*([^=#;\n]{0,400})", re.MULTILINE)
 _TRAIN_TARGET = re.compile(r"(?:^|[-_./])(?:(?:re)?train(?:ing)?|fit|pipeline|repro|experiment)(?:$|[-_./])")
+_NO_TRAINING = re.compile(
+    r"^\.|(?:^|[-_./])(?:tests?|clean|lint|docs?|build|install|help|check|format|push|image)(?:$|[-_./])"
+)
 _RULE = re.compile(r"^(?:rule|checkpoint)[ \t]+(\w{1,80})[ \t]*:", re.MULTILINE)
 
 
@@ -205,7 +208,7 @@ def make_targets(path: str, text: str) -> tuple[PipelineDefinition, ...]:
     found: list[PipelineDefinition] = []
     for target in _TARGET.finditer(text):
         name = target.group(1)
-        if name.startswith(".") or not _TRAIN_TARGET.search(name) or len(found) >= 50:
+        if not _TRAIN_TARGET.search(name) or _NO_TRAINING.search(name) or len(found) >= 50:
             continue
         line = text.count("\n", 0, target.start()) + 1
         found.append(

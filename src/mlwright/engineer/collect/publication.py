@@ -11,9 +11,13 @@ from mlwright.engineer.facts.configuration import Document, DocumentKind
 from mlwright.engineer.facts.repository import FileEntry
 
 ENOUGH: Final = 3
+_MANY: Final = 8
 _PUBLISHES: Final = (
-    r"gh-action-pypi-publish", r"twine\s+upload", r"(uv|poetry|hatch|flit|pdm|maturin)\s+publish", r"rattler-build\s+upload",
-)  # fmt: skip
+    r"gh-action-\w+-publish",
+    r"twine\s+upload",
+    r"(uv|poetry|hatch|flit|pdm|maturin)\s+publish",
+    r"rattler-build\s+upload",
+)
 _SITES: Final = frozenset(
     ("mkdocs.yml", "mkdocs.yaml", ".readthedocs.yaml", ".readthedocs.yml", "docs/conf.py")
 )
@@ -99,7 +103,11 @@ def _library_signs(
         or {f"{each.name}.fit", f"{each.name}.transform"} <= {function.name for function in file.functions}
     ]
     if len(defining) >= 2:
-        yield Sign(points=1, what=f"{defining[0]} and others define fit and predict for others")
+        points = 3 if len(defining) >= _MANY else 1
+        yield Sign(
+            points=points,
+            what=f"{defining[0]} and {len(defining) - 1} more define fit and predict for others",
+        )
 
 
 def _metadata(python: Sequence[PythonFile], configuration: Configuration) -> Iterator[Sign]:

@@ -179,7 +179,8 @@ def of_pyproject(document: Document) -> tuple[list[Requirement], list[IndexOptio
         *_sources(document, ("tool", "uv", "index")),
         *_sources(document, ("tool", "pdm", "source")),
     ]
-    return found, indexes
+    itself = canonicalize_name(str(document.get("project", "name") or ""))
+    return [each for each in found if each.name != itself], indexes
 
 
 def _keys(value: Plain) -> list[str]:

@@ -13,6 +13,8 @@ from mlwright.engineer.collect.expressions import ORDERED, Expressions, RawFile
 
 _TRAIL: Final = 100_000
 _FEW: Final = 5
+_COMPARED: Final = 80
+_ORDERS: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
 class Reading(Expressions):
@@ -53,6 +55,7 @@ class Reading(Expressions):
             ast.ClassDef: self._define_class,
             ast.ExceptHandler: self._except,
             ast.Assert: self._assert,
+            ast.Compare: self._compare,
         }
 
     # -- imports
@@ -140,6 +143,15 @@ class Reading(Expressions):
         self._visit(node.test)
         if node.msg is not None:
             self._visit(node.msg)
+
+    def _compare(self, node: ast.Compare) -> None:
+        self._visit(node.left)
+        self._all(node.comparators)
+        if any(isinstance(each, _ORDERS) for each in node.ops):
+            text = self._source(node, _COMPARED)
+            self._note(
+                "comparisons", node, (text, node.lineno, self._cell, self._scopes.scope, self._loops > 0)
+            )
 
     # -- definitions
 

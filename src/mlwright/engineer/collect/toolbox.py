@@ -32,9 +32,9 @@ _TOOLS: Final = {
     "flytekit": "Flyte", "django": "Django",
 }  # fmt: skip
 _DOCUMENTS: Final = {
-    DocumentKind.DVC: "DVC", DocumentKind.DBT: "dbt", DocumentKind.ML_PROJECT: "MLflow", DocumentKind.COMPOSE: "Compose",
-    DocumentKind.HELM_CHART: "Helm", DocumentKind.PROMETHEUS: "Prometheus", DocumentKind.GRAFANA: "Grafana",
-    DocumentKind.PRE_COMMIT: "pre-commit", DocumentKind.MLWRIGHT: "mlwright",
+    DocumentKind.DVC: "DVC", DocumentKind.DBT: "dbt", DocumentKind.ML_PROJECT: "MLflow",
+    DocumentKind.COMPOSE: "Compose", DocumentKind.HELM_CHART: "Helm", DocumentKind.PROMETHEUS: "Prometheus",
+    DocumentKind.GRAFANA: "Grafana", DocumentKind.PRE_COMMIT: "pre-commit", DocumentKind.MLWRIGHT: "mlwright",
 }  # fmt: skip
 _PIPELINES: Final = {
     "airflow": "Airflow", "kubeflow": "Kubeflow Pipelines", "prefect": "Prefect", "dagster": "Dagster", "dvc": "DVC",

@@ -301,6 +301,7 @@ def _plain(host: str, document: Document, actions: Actions) -> Workflow | None:
     return _workflow(host, document, triggers or ["push"], steps) if steps else None
 
 
+_LARGEST_JENKINS = 100_000
 _SH = re.compile(
     r"\b(?:sh|bat|powershell)\s{0,4}\(?\s{0,80}(?:label\s{0,4}:[^,\n]{0,200},\s{0,80})?(?:script\s{0,4}:\s{0,80})?"
     r"(?:'''(.{0,20000}?)'''|\"\"\"(.{0,20000}?)\"\"\"|'([^'\n]{0,2000})'|\"([^\"\n]{0,2000})\")",

@@ -152,6 +152,20 @@ class Handler:
     silent: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Something is compared by order (``<``, ``<=``, ``>``, ``>=``); ``text`` is its source, cut at 80 characters.
+
+    ``looped`` tells whether a for or while loop of the same scope is around it.
+    """
+
+    text: str
+    line: int
+    cell: int | None
+    scope: str
+    looped: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonFile:
     """One Python file or notebook.
@@ -173,6 +187,7 @@ class PythonFile:
     assignments: tuple[Assignment, ...] = ()
     bindings: tuple[Binding, ...] = ()
     handlers: tuple[Handler, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     paths: tuple[tuple[str, int], ...] = ()
     words: frozenset[str] = frozenset()
     asserts: int = 0
@@ -180,7 +195,9 @@ class PythonFile:
     executed_in_order: bool | None = None
     fault: str | None = None
 
-    def at(self, thing: "Call | Import | Function | Class | Assignment | Binding | Handler") -> Location:
+    def at(
+        self, thing: "Call | Import | Function | Class | Assignment | Binding | Handler | Comparison"
+    ) -> Location:
         """Where a fact of this file stands."""
         return Location(path=self.path, line=thing.line, cell=thing.cell)
 

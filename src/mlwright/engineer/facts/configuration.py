@@ -181,7 +181,7 @@ class PipelineDefinition:
     """One pipeline of an orchestrator.
 
     ``tool`` is airflow, kubeflow, prefect, dagster, metaflow, zenml, argo, dvc, mlflow, kedro, snakemake, make, ray,
-    sagemaker, vertex, azureml or mlwright. ``schedule`` is its text, "" without one.
+    sagemaker, vertex, azureml, flyte or mlwright. ``schedule`` is its text, "" without one.
     """
 
     tool: str

@@ -1,8 +1,10 @@
 """A repository as one frozen value that fetches nothing: whatever a probe may ask was read before."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import fnmatch, translate
+from functools import lru_cache
 
 from mlwright.engineer.facts.code import Call, PythonFile, Role
 from mlwright.engineer.facts.configuration import (
@@ -25,6 +27,13 @@ from mlwright.engineer.facts.running import ServerFacts
 from mlwright.model.assessment import Profile
 from mlwright.model.findings import Finding, Location
 from mlwright.model.scans import Scan
+
+
+@lru_cache(maxsize=500)
+def _matching(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a name matches one of these shell patterns; many probes ask for the same names again and again."""
+    whole = re.compile("|".join(map(translate, patterns)) or r"(?!)")
+    return lru_cache(maxsize=20_000)(lambda name: whole.match(name) is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +78,11 @@ class Repository:
     answers: tuple[Finding, ...] = ()
 
     @property
+    def released(self) -> bool:
+        """Whether this is a source release (PEP 643): what is not in it may well stand in its repository."""
+        return self.history is None and any(each.path == "PKG-INFO" for each in self.files)
+
+    @property
     def production(self) -> tuple[PythonFile, ...]:
         """The Python files that claims are made about: no tests, examples, documents, vendored code."""
         return tuple(each for each in self.python if each.role is Role.PRODUCTION)
@@ -92,10 +106,11 @@ class Repository:
 
     def calls(self, *names: str, role: Role | None = Role.PRODUCTION) -> Iterator[tuple[PythonFile, Call]]:
         """Calls whose dotted name matches one of these shell patterns; ``role`` None looks everywhere."""
+        matching = _matching(names)
         for file in self.python:
             if role is None or file.role is role:
                 for call in file.calls:
-                    if any(fnmatch(call.name, name) for name in names):
+                    if matching(call.name):
                         yield file, call
 
     def importing(self, *packages: str, role: Role | None = Role.PRODUCTION) -> Iterator[Location]:

@@ -66,8 +66,8 @@ PROXIES: Final = re.compile(
 
 PEOPLE: Final = frozenset(
     "customer customers customer_id customerid patient patients patient_id patientid applicant applicants user_id "
-    "userid users employee employees employee_id email gender sex birth_date date_of_birth dob first_name last_name "
-    "phone_number ssn nationality ethnicity marital_status".split()
+    "userid employee employees employee_id gender birth_date date_of_birth dob first_name last_name phone_number ssn "
+    "ethnicity marital_status".split()
 )
 """Names, in lower case, that tell that rows are about people."""
 

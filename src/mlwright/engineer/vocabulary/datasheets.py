@@ -19,10 +19,10 @@ SECTIONS: Final = {
 """The sections that Gebru et al. (2021) ask for, with what their headings may be called."""
 
 _SHEET: Final = re.compile(
-    r"(^|/)(data(set)?[\-_ ]?(sheet|card|statement|dictionary))[^/]*\.(md|rst|txt|mdx)$"
-    r"|(^|/)(data|datasets?)/readme\.(md|rst|txt)$|(^|/)(data|dataset)\.(md|rst)$",
+    r"(^|/)(data(set)?[\-_ ]?(sheet|card|statement|dictionary))[^/]*\.(md|rst|txt|mdx)$",
     re.IGNORECASE,
 )
+_README: Final = re.compile(r"(^|/)(data|datasets?)/readme\.(md|rst|txt)$", re.IGNORECASE)
 _ABOUT: Final = re.compile(
     r"^(?!.*\bdata[ -]?(scien|cent|base|engineer|structure|load|pipeline|class|frame|flow|analy|driv|drift|valid))"
     r".*\b(data|data ?sets?|data ?sheet|corpus|corpora)\b",
@@ -36,8 +36,9 @@ def sheets(repository: Repository) -> tuple[Text, ...]:
 
 
 def data_sections(repository: Repository) -> tuple[Location, ...]:
-    """The headings of any document under which the data is described."""
-    return tuple(
+    """The headings of any document under which the data is described, and a README next to the data."""
+    beside = tuple(Location(path=each.path) for each in repository.texts if _README.search(each.path))
+    return beside + tuple(
         Location(path=text.path, line=line)
         for text in repository.texts
         for title, line in text.headings

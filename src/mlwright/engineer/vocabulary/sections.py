@@ -1,7 +1,6 @@
 """Sections of documents for people: what stands below a heading, and whether anybody filled it in."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +16,9 @@ _PLACEHOLDER: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NUMBERED: Final = re.compile(r"^[\W\d_]*(?:[a-zA-Z][.)]\s+)?")
+_NAMED: Final = re.compile(r"readme|index|about")
 _FILLED: Final = 20
+_LOOKED_AT: Final = 2_000
 _LONGEST: Final = 20_000
 _ASIDE: Final = (Role.TEST, Role.VENDORED, Role.EXAMPLE)
 MOST: Final = 10
@@ -34,7 +35,7 @@ class Section:
     @property
     def filled(self) -> bool:
         """Whether more stands there than titles, dots and "to do"."""
-        lines = (line for line in self.body.splitlines() if not line.lstrip().startswith("#"))
+        lines = (line for line in self.body[:_LOOKED_AT].splitlines() if not line.lstrip().startswith("#"))
         return len(_PLACEHOLDER.sub("", "\n".join(lines))) >= _FILLED
 
 
@@ -46,15 +47,18 @@ def sections(repository: Repository, *titles: str) -> tuple[Section, ...]:
     """
     wanted = re.compile("|".join(f"(?:{each})" for each in titles), re.IGNORECASE)
     aside = {each.path for each in repository.files if each.role in _ASIDE}
-    return tuple(
-        section
-        for text in repository.texts
-        if text.path not in aside
-        for place, section in enumerate(_sections(text))
-        if wanted.fullmatch(plain(section.title))
-        and section.filled
-        and (place > 0 or not text.path.rpartition("/")[2].lower().startswith(("readme", "index", "about")))
-    )
+    found: list[Section] = []
+    for text in repository.texts:
+        named = _NAMED.match(text.path.rpartition("/")[2].lower()) is None
+        places = [
+            place
+            for place, (title, _) in enumerate(text.headings)
+            if (place > 0 or named) and wanted.fullmatch(plain(title))
+        ]
+        if places and text.path not in aside:
+            lines = text.content.splitlines()
+            found += (each for place in places if (each := _section(text, lines, place)).filled)
+    return tuple(found)
 
 
 def plain(title: str) -> str:
@@ -69,18 +73,16 @@ def told(found: tuple[Section, ...], holds: str, lacks: str) -> Answer:
     return yes(f'{holds}: {found[0].at} "{found[0].title}"', *(each.at for each in found[:MOST]))
 
 
-def _sections(text: Text) -> Iterator[Section]:
-    lines = text.content.splitlines()
-    for place, (title, line) in enumerate(text.headings):
-        level = _level(lines, line)
-        stop = len(lines) + 1
-        for _, later in text.headings[place + 1 :]:
-            deeper = _level(lines, later)
-            if not level or not deeper or deeper <= level:
-                stop = later
-                break
-        body = "\n".join(lines[line : min(stop - 1, line + 2_000)])[:_LONGEST]
-        yield Section(title=title, body=body, at=Location(path=text.path, line=line))
+def _section(text: Text, lines: list[str], place: int) -> Section:
+    title, line = text.headings[place]
+    level, stop = _level(lines, line), len(lines) + 1
+    for _, later in text.headings[place + 1 :]:
+        deeper = _level(lines, later)
+        if not level or not deeper or deeper <= level:
+            stop = later
+            break
+    body = "\n".join(lines[line : min(stop - 1, line + 2_000)])[:_LONGEST]
+    return Section(title=title, body=body, at=Location(path=text.path, line=line))
 
 
 def _level(lines: list[str], line: int) -> int:

@@ -1,6 +1,8 @@
 """Which files train and which serve, as far as their own calls and imports tell."""
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 from mlwright.engineer.facts.code import Function, PythonFile
@@ -63,21 +65,22 @@ _FEATURE_FILE: Final = re.compile(
     r"(^|/|_)(features?|featuri[sz]\w*|feature_\w+|preprocess\w*|transforms?|transformations?)(/|_|\.py$)"
 )
 _FEATURE_NAME: Final = re.compile(
-    r"((build|make|create|compute|extract|add|engineer|generate|derive|calculate|get)_(\w+_)?features?(_\w+)?"
+    r"((build|make|create|compute|extract|add|engineer|generate|derive|calculate)_(\w+_)?features?(_\w+)?"
+    r"|get_(\w+_)?features"
     r"|(feature_engineering|preprocess(_\w+)?|clean_(data|df|frame|text|dataset)|encode_(features|categoricals?)))"
 )
 
 
 def feature_functions(repository: Repository) -> tuple[tuple[PythonFile, Function], ...]:
-    """The functions of production code that make features out of raw values, by their own name or their file's."""
+    """The public functions that make features out of raw values, by their own name or their file's."""
     return tuple(
         (file, each)
         for file in repository.production
         if not file.notebook
         for each in file.functions
-        if not each.name.rpartition(".")[2].startswith("__")
+        if not each.name.rpartition(".")[2].startswith("_")
         and (
-            _FEATURE_NAME.fullmatch(each.name.rpartition(".")[2].lstrip("_"))
+            _FEATURE_NAME.fullmatch(each.name.rpartition(".")[2])
             or (
                 _FEATURE_FILE.search(file.path.lower())
                 and "." not in each.name
@@ -93,11 +96,21 @@ def modules_of(file: PythonFile) -> tuple[str, ...]:
     return tuple(".".join(parts[start:]) for start in range(len(parts)))
 
 
+def imported(files: Iterable[PythonFile], among: Iterable[PythonFile]) -> frozenset[str]:
+    """The paths of those files that one of ``files`` imports, or something of them, by any name they may have."""
+    known: dict[str, list[str]] = defaultdict(list)
+    for each in among:
+        for name in modules_of(each):
+            known[name].append(each.path)
+    found: set[str] = set()
+    for file in files:
+        for each_import in file.imports:
+            parts = each_import.name.split(".")
+            for length in range(1, len(parts) + 1):
+                found.update(path for path in known.get(".".join(parts[:length]), ()) if path != file.path)
+    return frozenset(found)
+
+
 def imports_file(file: PythonFile, other: PythonFile) -> bool:
     """Whether a file imports another one, or something of it, by any name it may have."""
-    names = modules_of(other)
-    return any(
-        name and (each.name == name or each.name.startswith(name + ".") or f".{name}." in f".{each.name}.")
-        for each in file.imports
-        for name in names
-    )
+    return bool(imported((file,), (other,)))

@@ -7,6 +7,7 @@ from typing import Final
 from mlwright.engineer.facts.code import Call, Role
 from mlwright.engineer.facts.configuration import Document, DocumentKind, Plain
 from mlwright.engineer.facts.repository import Repository
+from mlwright.engineer.vocabulary.packages import imports_of
 from mlwright.engineer.vocabulary.sources import TABLE_READERS
 from mlwright.model.findings import Location
 
@@ -54,13 +55,8 @@ _SCHEMAS: Final = ("DataFrameModel", "SchemaModel")
 
 def declared(repository: Repository) -> tuple[tuple[str, Location], ...]:
     """Each declaration of expectations on data: the tool and a place, in the order of the paths."""
-    found = [
-        (tool, file.at(place))
-        for file in repository.python
-        if file.role in (Role.PRODUCTION, Role.TOOL)
-        for package, tool in PACKAGES.items()
-        if (place := file.imports_any(package)) is not None
-    ]
+    code = [each for each in repository.python if each.role in (Role.PRODUCTION, Role.TOOL)]
+    found = list(imports_of(code, PACKAGES))
     found += [("pydantic", at) for at, _ in _row_models(repository)]
     found += [("a data contract", document.at()) for document in repository.of_kind(DocumentKind.CONTRACT)]
     for document in repository.documents:

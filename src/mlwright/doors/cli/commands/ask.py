@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import category
 
 import click
 from rich.console import Group, RenderableType
@@ -14,8 +15,8 @@ from mlwright.model.answers import Answer, Choice, Statement, Told
 
 _NOTHING = Text("")
 _DROPPED = 5
-_CONTROL = {code: None for code in (*range(9), *range(11, 32), *range(127, 160))}
-"""What could move the cursor or colour the rest: texts of a repository are shown, never obeyed."""
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co"))
+"""Categories of characters that move the cursor, turn the text round or cannot be written."""
 
 
 @command(
@@ -48,9 +49,14 @@ def ask(door: Door, question: tuple[str, ...], folder: Path, advisor: str | None
 
     model = open_advisor(advisor, door.start)
     with door.working("reading the repository"):
-        answer = door.engineer.ask(" ".join(question), folder, advisor=model)
+        answer = door.engineer.ask(_typed(question), folder, advisor=model)
     door.show(answer, view)
     door.finish(well=answer.reading.sure)
+
+
+def _typed(words: tuple[str, ...]) -> str:
+    # What is no text in the shell's encoding arrives as lone surrogates, which no document can hold.
+    return " ".join(words).encode("utf-8", errors="replace").decode("utf-8")
 
 
 def view(answer: Answer) -> RenderableType:
@@ -68,8 +74,8 @@ def _parts(answer: Answer) -> Iterator[RenderableType]:
     yield from _advice([each for each in answer.statements if each.source])
     if answer.choices:
         yield _heading("Options, nearest to what is here first")
-        for number, each in enumerate(answer.choices, 1):
-            yield _choice(number, each)
+        for number, choice in enumerate(answer.choices, 1):
+            yield _choice(number, choice)
     yield from _list("What would change the answer", answer.questions)
     if answer.commands:
         yield table(
@@ -141,4 +147,5 @@ def _heading(text: str) -> RenderableType:
 
 
 def _shown(text: str) -> str:
-    return text.translate(_CONTROL)
+    """A text of a repository is shown and never obeyed by the terminal."""
+    return "".join(each if category(each) not in _HIDDEN else " " if each in "\n\t" else "" for each in text)

@@ -6,7 +6,7 @@ from mlwright.engineer.facts.code import Call, PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
 from mlwright.engineer.vocabulary.dataflow import learns, positional
-from mlwright.engineer.vocabulary.sides import feature_functions, imports_file, serving_files, training_files
+from mlwright.engineer.vocabulary.sides import feature_functions, imported, serving_files, training_files
 from mlwright.engineer.vocabulary.words import SHOWN, counted, listed
 from mlwright.model.contracts import Severity
 
@@ -37,12 +37,10 @@ def look(repository: Repository) -> Answer:
             refits=len(refits),
         )
     makers = {file.path: file for file, _ in feature_functions(repository)}
-    shared = [
-        one
-        for one in makers.values()
-        if any(imports_file(each, one) for each in serving)
-        and any(imports_file(each, one) or each is one for each in training)
-    ]
+    both = imported(serving, makers.values()) & (
+        imported(training, makers.values()) | {each.path for each in training}
+    )
+    shared = [each for path, each in makers.items() if path in both]
     if shared:
         places = [file.at(each) for file, each in feature_functions(repository) if file in shared]
         return yes(f"both import {listed(each.path for each in shared)}", *places[:SHOWN], files=len(shared))

@@ -3,7 +3,7 @@
 from mlwright.engineer.facts.code import PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
-from mlwright.engineer.vocabulary.sides import feature_functions, imports_file
+from mlwright.engineer.vocabulary.sides import feature_functions, imported
 from mlwright.engineer.vocabulary.words import SHOWN, counted, listed
 from mlwright.model.contracts import Severity
 
@@ -12,9 +12,7 @@ _ENOUGH = 0.5
 
 def look(repository: Repository) -> Answer:
     """Look for the names of the feature functions in the tests."""
-    functions = [
-        (file, each) for file, each in feature_functions(repository) if not each.name.startswith("_")
-    ]
+    functions = feature_functions(repository)
     if not functions:
         return no_question("no function that makes features was recognised")
     said = frozenset[str]().union(*(test.words for test in repository.tests))
@@ -34,26 +32,24 @@ def look(repository: Repository) -> Answer:
             *places,
             **values,
         )
-    reached = [
-        file for file, _ in functions if any(_reaches(test, file, repository) for test in repository.tests)
-    ]
-    if reached:
+    if _reached([file for file, _ in functions], repository):
         return unknown(
             "tests name none of them and import what uses them; coverage would tell", *places, **values
+        )
+    if repository.released and not repository.tests:
+        return unknown(
+            "this is a source release without tests; its repository may have some", *places, **values
         )
     why = "no test names" if repository.tests else "there are no tests of"
     return no(f"{why} {listed([each.name for _, each in functions], 3)}", *places, **values)
 
 
-def _reaches(test: PythonFile, file: PythonFile, repository: Repository) -> bool:
-    """Whether a test imports a file, or one that imports it."""
-    if imports_file(test, file):
+def _reached(files: list[PythonFile], repository: Repository) -> bool:
+    """Whether a test imports one of these files, or one that imports it."""
+    direct = imported(repository.tests, repository.production)
+    if any(each.path in direct for each in files):
         return True
-    return any(
-        imports_file(test, each) and imports_file(each, file)
-        for each in repository.production
-        if each is not file
-    )
+    return bool(imported([each for each in repository.production if each.path in direct], files))
 
 
 PROBE = Probe(

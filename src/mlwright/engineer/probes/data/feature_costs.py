@@ -21,7 +21,7 @@ def look(repository: Repository) -> Answer:
     found = [
         Location(path=each.path)
         for each in repository.python
-        if any(_NAMES.search(word) for word in each.words)
+        if any("feature" in word and _NAMES.search(word) for word in each.words)
     ]
     found += [Location(path=each.path) for each in repository.find("*feature*cost*", "*feature*latenc*")]
     for text in repository.texts:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, yes
+from mlwright.engineer.vocabulary.packages import calls_of, imports_of
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
@@ -45,10 +46,8 @@ def look(repository: Repository) -> Answer:
 
 
 def _kept(repository: Repository) -> Iterator[tuple[str, Location]]:
-    for package, tool in _PACKAGES.items():
-        yield from ((tool, at) for at in repository.importing(package))
-    for pattern, how in _CALLS.items():
-        yield from ((how, file.at(call)) for file, call in repository.calls(pattern))
+    yield from imports_of(repository.production, _PACKAGES)
+    yield from ((how, file.at(call)) for how, file, call in calls_of(repository, _CALLS))
     yield from ((_TOOLS[each.tool], each.at) for each in repository.pipelines if each.tool in _TOOLS)
     yield from (("dbt", each.at()) for each in repository.of_kind(DocumentKind.DBT))
     yield from (("mlwright", each.at()) for each in repository.of_kind(DocumentKind.MLWRIGHT))

@@ -6,6 +6,7 @@ from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
 from mlwright.engineer.vocabulary.columns import about_people
+from mlwright.engineer.vocabulary.packages import imports_of
 from mlwright.engineer.vocabulary.sources import only_bundled
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
@@ -60,8 +61,7 @@ def look(repository: Repository) -> Answer:
 
 
 def _controls(repository: Repository) -> Iterator[tuple[str, Location]]:
-    for package, what in _PACKAGES.items():
-        yield from ((what, at) for at in repository.importing(package))
+    yield from imports_of(repository.production, _PACKAGES)
     for file in repository.production:
         for function in file.functions:
             if function.name.rpartition(".")[2].lower().lstrip("_").startswith(_FUNCTIONS):

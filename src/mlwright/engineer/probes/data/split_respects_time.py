@@ -5,7 +5,7 @@ import re
 from mlwright.engineer.facts.code import Call, PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
-from mlwright.engineer.vocabulary.dataflow import shuffles, splits
+from mlwright.engineer.vocabulary.dataflow import is_split, shuffles, splits
 from mlwright.engineer.vocabulary.words import SHOWN, counted
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Location
@@ -37,8 +37,7 @@ def look(repository: Repository) -> Answer:
         file.at(call)
         for file in repository.production
         for call in file.calls
-        if call.method in _BY_TIME
-        or (call in splits(file) and not shuffles(call) and _dated(file, call.scope))
+        if call.method in _BY_TIME or (is_split(call) and not shuffles(call) and _dated(file, call.scope))
     ]
     by_time += [
         file.at(call) for file, call in repository.calls("mlwright.split") if call.argument("by") is not None

@@ -51,7 +51,7 @@ def _scores(call: Call, test: frozenset[str]) -> bool:
 def _chooses(file: PythonFile, call: Call, test: frozenset[str]) -> bool:
     """Whether a call lets the test part decide: when to stop, which round to keep, or the score of a trial."""
     watched = {name for each in call.args if each.keyword in _WATCHED for name in each.names}
-    for each in file.bindings:  # ``eval_set = [(X_test, y_test)]`` a line above
+    for each in file.bindings if watched else ():  # ``eval_set = [(X_test, y_test)]`` a line above
         if each.scope == call.scope and watched & set(each.targets) and each.line < call.line:
             watched |= set(each.names)
     if watched & test:

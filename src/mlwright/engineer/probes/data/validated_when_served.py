@@ -3,7 +3,7 @@
 from mlwright.engineer.facts.code import Class, PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
-from mlwright.engineer.vocabulary.sides import imports_file, serving_files
+from mlwright.engineer.vocabulary.sides import imported, serving_files
 from mlwright.engineer.vocabulary.words import SHOWN, counted
 from mlwright.model.contracts import Severity
 
@@ -34,7 +34,8 @@ def look(repository: Repository) -> Answer:
     checked += [file.at(_declares(file)[0]) for file in files if _declares(file)]
     if checked:
         return yes("requests are read by what checks them", *checked[:SHOWN], places=len(checked))
-    used = [one for one in models if any(imports_file(each, one) for each in files)]
+    served_by = imported(files, models)
+    used = [each for each in models if each.path in served_by]
     if used:
         return yes(
             "request bodies are declared in a file of their own",

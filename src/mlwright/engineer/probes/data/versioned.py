@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
+from mlwright.engineer.vocabulary.packages import calls_of, imports_of
 from mlwright.engineer.vocabulary.sources import literal, only_bundled, table_reads
 from mlwright.engineer.vocabulary.words import SHOWN, counted, listed
 from mlwright.model.contracts import Severity
@@ -73,15 +74,11 @@ def look(repository: Repository) -> Answer:
 
 
 def _named(repository: Repository) -> Iterator[tuple[str, Location]]:
-    for package, tool in _PACKAGES.items():
-        yield from ((tool, at) for at in repository.importing(package))
-    for pattern, how in _CALLS.items():
-        readers = {file.path for file, _ in table_reads(repository)}
-        yield from (
-            (how, file.at(call))
-            for file, call in repository.calls(pattern)
-            if how != "a digest" or file.path in readers
-        )
+    yield from imports_of(repository.production, _PACKAGES)
+    readers = {file.path for file, _ in table_reads(repository)}
+    for how, file, call in calls_of(repository, _CALLS):
+        if how != "a digest" or file.path in readers:
+            yield how, file.at(call)
     for file, call in repository.calls("datasets.load_dataset", "huggingface_hub.*download"):
         if call.argument("revision") is not None:
             yield "a revision", file.at(call)

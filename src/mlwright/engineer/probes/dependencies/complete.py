@@ -1,22 +1,28 @@
 """Is everything declared that is imported?"""
 
 from mlwright.engineer.facts.repository import Repository
-from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
+from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
 from mlwright.engineer.vocabulary.distributions import DISTRIBUTIONS
+from mlwright.model.assessment import RepositoryKind
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
 
 
 def look(repository: Repository) -> Answer:
     """Compare the imports of production code with what is declared, over a table of well-known names."""
+    if repository.profile.kind is RepositoryKind.LIBRARY:
+        return no_question("a library may import what it does not need: its users bring it")
     declared = {each.name for each in repository.requirements}
     if len(declared) < 2:
         return unknown("too little is declared to compare with")
+    own = {
+        part for each in repository.files if each.path.endswith(".py") for part in each.path[:-3].split("/")
+    }
     missing: dict[str, Location] = {}
     for file in repository.production:
         for each in file.imports:
             names = DISTRIBUTIONS.get(each.name.partition(".")[0], ())
-            if names and not declared & set(names):
+            if names and not declared & set(names) and each.name.partition(".")[0] not in own:
                 missing.setdefault(names[0], file.at(each))
     if missing:
         said = ", ".join(sorted(missing)[:5])

@@ -5,6 +5,7 @@ import re
 from mlwright.engineer.facts.code import Role
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, yes
+from mlwright.model.assessment import RepositoryKind
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
 
@@ -35,6 +36,8 @@ def look(repository: Repository) -> Answer:
             return no(f"{tracked[0].path} is tracked by git", *places, tracked=len(tracked))
     if any(_IGNORES.match(pattern.strip()) for pattern in repository.ignored):
         return yes("git ignores .env", Location(path=".gitignore"))
+    if repository.released or (repository.profile.kind is RepositoryKind.LIBRARY and not lying):
+        return no_question("the .env that a published package reads is that of whoever uses it")
     uses = [
         file.at(call)
         for file, call in repository.calls("dotenv.load_dotenv", "load_dotenv", "environ.Env.read_env")

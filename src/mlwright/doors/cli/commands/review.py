@@ -1,0 +1,68 @@
+"""``review``: the second pair of eyes on files that deploy a model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from mlwright.doors.cli.door import Door, command
+from mlwright.doors.reports.progress import progress_bar
+from mlwright.doors.reports.sarif import sarif
+from mlwright.doors.reports.terminal import details, rubric
+from mlwright.doors.reports.words import clean, many, places
+from mlwright.engineer.standing import Standing, judge, take_stock
+from mlwright.model.contracts import Severity
+from mlwright.model.findings import Finding, Outcome
+
+_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SHOWN = 12
+
+
+@command("review", example="mlwright review deploy/\nmlwright review Dockerfile --fail-on warning")
+@click.argument("path", type=click.Path(path_type=Path), default=".")
+@click.option("--details", "in_full", is_flag=True, help="Show every finding.")
+@click.option("--sarif", "sarif_file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--fail-on",
+    type=click.Choice([str(each) for each in Severity]),
+    default=str(Severity.ERROR),
+    show_default=True,
+    help="Least grave problem that fails the review.",
+)
+def review(door: Door, path: Path, in_full: bool, sarif_file: Path | None, fail_on: str) -> None:
+    """Look over files that deploy a model: security, observability, maintainability, disaster recovery, cost.
+
+    Takes a folder or one file. Exits with 1 where something of the given severity does not hold.
+    """
+    engineer = door.engineer
+    with progress_bar() as progress:
+        report, _ = engineer.review(path, progress=progress)
+    root = path.parent if path.is_file() else path
+    today = engineer.engines.clock.now().date()
+    standing = take_stock(report, root, probes=list(engineer.probes), today=today)
+    if sarif_file is not None:
+        sarif_file.write_text(sarif(standing, engineer.probes), encoding="utf-8", newline="\n")
+    door.show(report, lambda _: details(standing) if in_full else Group(*_screen(standing)))
+    door.finish(well=judge(standing, fail_on=Severity(fail_on)).passes)
+
+
+def _screen(standing: Standing) -> Iterator[RenderableType]:
+    report = standing.assessment
+    yield from (rubric(each) for each in report.rubrics)
+    wrong = [each for each in report.findings if each.outcome is Outcome.FALSE]
+    wrong.sort(key=lambda each: (list(_STYLES).index(each.severity), not each.locations, each.id))
+    yield Text(f"\n{many(len(wrong), 'problem')}" if wrong else "\nNothing wrong was found.", style="bold")
+    for each in wrong[:_SHOWN]:
+        yield _problem(each)
+    if len(wrong) > _SHOWN:
+        yield Text(f"and {len(wrong) - _SHOWN} more: --details", style="dim")
+
+
+def _problem(finding: Finding) -> Text:
+    where = f"  {places(finding.locations, 2)}" if finding.locations else ""
+    text = Text(f"✗ {finding.severity} ", style=_STYLES[finding.severity])
+    text.append(f"{finding.id}{where}\n", style="bold")
+    text.append(f"  {clean(finding.evidence)}\n  → {finding.remedy}", style="default")
+    return text

@@ -1,0 +1,1 @@
+"""Probes about models: how they are trained, judged, kept and described."""

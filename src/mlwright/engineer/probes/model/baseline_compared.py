@@ -1,0 +1,65 @@
+"""Is the model better than something simple?"""
+
+from typing import Final
+
+from mlwright.engineer.facts.repository import Repository
+from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, unsupported, yes
+from mlwright.engineer.vocabulary.learning import SIMPLE, kind, matching, models, ours, said, training
+from mlwright.engineer.vocabulary.signs import signs
+from mlwright.engineer.vocabulary.sources import only_bundled, reads_tables
+from mlwright.engineer.vocabulary.words import SHOWN, listed
+from mlwright.model.contracts import Severity
+from mlwright.model.findings import Location
+
+_WORDS: Final = frozenset(
+    "dummyclassifier dummyregressor seasonalnaive naiveforecaster naiveseasonal historicaverage "
+    "persistence most_popular toppopular majority_class zero_rule zeror last_value naive_forecast naive_prediction "
+    "null_model mean_absolute_scaled_error mase randomwalkwithdrift compare_models skill_score".split()
+)
+_NAMED: Final = r"(\w*_)?baselines?(_\w*)?|(\w+_)?(naive|heuristic)_(model|forecast\w*|pred\w*|score|rmse|mae|accuracy|auc)"
+
+
+def look(repository: Repository) -> Answer:
+    """Look for a rule or a simple model beside the one that is kept."""
+    files = ours(repository)
+    found = said(files, _WORDS) or matching(files, _NAMED) or list(signs(repository, files=("*baseline*.*",)))
+    if found:
+        return yes(f"{found[0][0]} is the simpler one", *[place for _, place in found][:SHOWN])
+    fitted = models(files)
+    kinds = {kind(call) for _, call in fitted}
+    places = [file.at(call) for file, call in fitted][:SHOWN]
+    simple, heavy = kinds & SIMPLE, kinds - SIMPLE
+    if simple and heavy:
+        return yes(f"{listed(simple)} beside {listed(heavy)}", *places, models=len(kinds))
+    if simple:
+        return no_question(f"{listed(simple)} is a simple model itself")
+    return _none(repository, heavy, places)
+
+
+def _none(repository: Repository, heavy: set[str], places: list[Location]) -> Answer:
+    if only_bundled(repository):
+        return no_question("the only data seen is public and has known results")
+    for text in repository.texts:
+        if "baseline" in text.content.lower():
+            return unknown(
+                f"{text.path} speaks of a baseline, and no code evaluates one", Location(path=text.path)
+            )
+    if "r2_score" in frozenset[str]().union(*(each.words for each in ours(repository))):
+        return unknown("R² compares with the mean, and nothing else does", *places)
+    if not heavy and not reads_tables(repository):
+        return unsupported("for models of images, text and sound this probe knows no baseline")
+    said_of = listed(heavy) if heavy else "the model"
+    at = places or [Location(path=each.path) for each in training(repository)][:SHOWN]
+    return no(f"{said_of} is compared with nothing simpler", *at, models=len(heavy))
+
+
+PROBE = Probe(
+    id="model.baseline_compared",
+    title="a simpler model is evaluated on the same split",
+    why="A model that barely beats the last value costs a service, a pipeline and a pager for nothing.",
+    remedy="score DummyClassifier or DummyRegressor, the last value and a linear model on the same split, and log them",
+    look=look,
+    when=When.TRAINS,
+    severity=Severity.ERROR,
+    source="ML Test Score (Breck et al. 2017), Model 5; Google Rules of ML, rule 4",
+)

@@ -1,0 +1,152 @@
+"""Where models are trained and what is said about them in code: one way to ask for words, metrics, kinds of model."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from mlwright.engineer.collect.fits import fits
+from mlwright.engineer.facts.code import Call, PythonFile, Role
+from mlwright.engineer.facts.repository import Repository
+from mlwright.engineer.vocabulary.sides import imports_file
+from mlwright.model.findings import Location
+
+OURS: Final = (Role.PRODUCTION, Role.TOOL, Role.EXAMPLE, Role.DOCUMENT)
+_HOPS: Final = 3
+
+GRADIENT: Final = (
+    "torch", "tensorflow", "keras", "jax", "flax", "lightning", "pytorch_lightning", "paddle", "mxnet", "fastai",
+    "transformers", "accelerate",
+)  # fmt: skip
+"""Packages whose models learn by steps over epochs."""
+
+METRIC: Final = re.compile(
+    r"accuracy|\bacc\b|_acc\b|\bacc_|\bauc|_auc|auroc|\bf1|_f1|precision|recall|rmse|\bmse\b|_mse|\bmae\b|_mae|mape|\br2\b"
+    r"|r2_|_r2\b|\bscores?\b|_scores?\b|metric|\bloss\b|_loss\b|perplexity|\bbleu|\brouge|\bwer\b|\bcer\b|map50|\biou\b"
+    r"|\bdice\b|performance|brier|kappa|\bndcg|\berror_rate|silhouette",
+    re.IGNORECASE,
+)
+"""What a figure of a model's quality is called."""
+
+SIMPLE: Final = frozenset(
+    (
+        "LinearRegression", "LogisticRegression", "Ridge", "RidgeClassifier", "Lasso", "ElasticNet", "GaussianNB",
+        "MultinomialNB", "BernoulliNB", "ComplementNB", "DecisionTreeClassifier", "DecisionTreeRegressor",
+        "KNeighborsClassifier", "KNeighborsRegressor", "NearestCentroid", "SGDClassifier", "SGDRegressor", "LinearSVC",
+        "PoissonRegressor", "TweedieRegressor", "GammaRegressor", "OLS", "Logit", "GLM", "LogisticRegressionCV",
+        "RidgeCV", "LassoCV", "ElasticNetCV", "BayesianRidge", "LinearDiscriminantAnalysis", "Perceptron",
+    )
+)  # fmt: skip
+"""Models that serve as the simpler one beside a heavier."""
+
+UNTUNED: Final = frozenset(
+    ("LinearRegression", "GaussianNB", "OLS", "Logit", "LinearDiscriminantAnalysis", "NearestCentroid",
+     "RidgeCV", "LassoCV", "ElasticNetCV", "LogisticRegressionCV")
+)  # fmt: skip
+"""Models with nothing to search for, or that search by themselves."""
+
+CLASSIFIERS: Final = re.compile(
+    r"(?:sklearn|xgboost|lightgbm|catboost|imblearn|cuml)\.(?:\w+\.)*(?:\w*Classifier|LogisticRegression(CV)?|(Linear|Nu)?SVC"
+    r"|(Gaussian|Multinomial|Bernoulli|Complement)NB|Perceptron|(Linear|Quadratic)DiscriminantAnalysis|NearestCentroid)"
+)
+TABULAR: Final = ("sklearn.", "xgboost.", "lightgbm.", "catboost.", "imblearn.", "cuml.", "statsmodels.")
+
+
+def ours(repository: Repository) -> tuple[PythonFile, ...]:
+    """Everything but tests and other people's code: what is done anywhere there is done."""
+    return tuple(each for each in repository.python if each.role in OURS)
+
+
+def training(repository: Repository) -> tuple[PythonFile, ...]:
+    """The production files that train a model."""
+    paths = {each.file.path for each in fits(repository.production)}
+    return tuple(each for each in repository.production if each.path in paths)
+
+
+def training_side(repository: Repository) -> tuple[PythonFile, ...]:
+    """The production files that train, and those that they import, over at most three hops."""
+    known = {each.path: each for each in training(repository)}
+    edge: Sequence[PythonFile] = tuple(known.values())
+    for _ in range(_HOPS):
+        words = frozenset[str]().union(*(each.words for each in edge)) if edge else frozenset()
+        near = [
+            each
+            for each in repository.production
+            if each.path not in known
+            and each.path.rpartition("/")[2].removesuffix(".py").lower() in words
+            and any(imports_file(one, each) for one in edge)
+        ]
+        known |= {each.path: each for each in near}
+        edge = near
+    return tuple(known[path] for path in sorted(known))
+
+
+def models(files: Iterable[PythonFile]) -> tuple[tuple[PythonFile, Call], ...]:
+    """The fits of supervised models by libraries with a ``fit(X, y)``: each file and call."""
+    return tuple(
+        (file, call)
+        for file in files
+        for call in file.calls
+        if call.method == "fit"
+        and call.made_by.startswith(TABULAR)
+        and (len([each for each in call.args if each.keyword is None]) >= 2 or call.argument("y") is not None)
+    )
+
+
+def kind(call: Call) -> str:
+    """The class whose ``fit`` this is."""
+    return call.made_by.rpartition(".")[2]
+
+
+def said(files: Iterable[PythonFile], words: frozenset[str]) -> list[tuple[str, Location]]:
+    """The files that use one of these words (in lower case) as a name or a short text: the word and its place."""
+    found = []
+    for file in files:
+        there = words & file.words
+        if there:
+            word = min(there)
+            found.append((word, _place(file, word)))
+    return found
+
+
+def _place(file: PythonFile, word: str) -> Location:
+    for each in file.imports:
+        if each.name.rpartition(".")[2].lower() == word:
+            return file.at(each)
+    for call in file.calls:
+        if call.method.lower() == word or any(str(arg.keyword).lower() == word for arg in call.args):
+            return file.at(call)
+    for function in file.functions:
+        if function.name.rpartition(".")[2].lower() == word:
+            return file.at(function)
+    return Location(path=file.path)
+
+
+def matching(files: Iterable[PythonFile], pattern: str) -> list[tuple[str, Location]]:
+    """The files with a word (in lower case) that is this regular expression as a whole: the word and its place."""
+    wanted = re.compile(pattern)
+    found = []
+    for file in files:
+        there = min((word for word in file.words if wanted.fullmatch(word)), default=None)
+        if there is not None:
+            found.append((there, _place(file, there)))
+    return found
+
+
+def imported(files: Iterable[PythonFile], *packages: str) -> list[tuple[str, Location]]:
+    """The files that import one of these packages: its name and the place."""
+    found = []
+    for file in files:
+        place = file.imports_any(*packages)
+        if place is not None:
+            found.append((place.name, file.at(place)))
+    return found
+
+
+def mentions_gpu(file: PythonFile) -> bool:
+    """Whether a file speaks of a graphics card or of several machines."""
+    return not _GPU.isdisjoint(file.words)
+
+
+_GPU: Final = frozenset(
+    "cuda cuda:0 gpu gpus device_count nccl tpu distributeddataparallel xla mps devices".split()
+)
