@@ -1,7 +1,7 @@
 """Write a big repository: 5,000 files, 100 MB, the same bytes for the same seed; and time what reads it.
 
-    python bench/big_repository.py FOLDER            write it
-    python bench/big_repository.py FOLDER --measure  write it where it is not there yet, and collect its facts
+python bench/big_repository.py FOLDER            write it
+python bench/big_repository.py FOLDER --measure  write it where it is not there yet, and collect its facts
 """
 
 import argparse
@@ -29,7 +29,12 @@ from sklearn.preprocessing import StandardScaler
 from features.part_{before:04d} import prepare_0 as prepare_before
 
 log = logging.getLogger(__name__)
-SETTINGS = {{"seed": {seed}, "trees": 100, "columns": ["carrier", "distance", "hour"], "path": "data/part_{number}.parquet"}}
+SETTINGS = {{
+    "seed": {seed},
+    "trees": 100,
+    "columns": ["carrier", "distance", "hour"],
+    "path": "data/part_{number}.parquet",
+}}
 '''
 FUNCTION = '''
 
@@ -116,7 +121,7 @@ def notebook(number: int, dice: random.Random) -> str:
     code = [
         "import pandas as pd\n%matplotlib inline",
         f"frame = pd.read_csv('data/table_{number}.csv')\nframe.describe()",
-        "from sklearn.linear_model import LogisticRegression\nmodel = LogisticRegression().fit(frame[['x']], frame['y'])",
+        "from sklearn.svm import SVC\nmodel = SVC().fit(frame[['x']], frame['y'])",
         "frame.plot()",
     ]
     cells = [
@@ -125,7 +130,9 @@ def notebook(number: int, dice: random.Random) -> str:
             "execution_count": count,
             "metadata": {},
             "source": text.splitlines(keepends=True),
-            "outputs": [{"output_type": "display_data", "data": {"image/png": image}}] if count == len(code) else [],
+            "outputs": [{"output_type": "display_data", "data": {"image/png": image}}]
+            if count == len(code)
+            else [],
         }
         for count, text in enumerate(code, 1)
     ]
@@ -148,7 +155,10 @@ def write(root: Path, seed: int = 7) -> int:
         folder = "tests" if number % 5 == 4 else f"src/features/group_{number % 40:02d}"
         put(f"{folder}/part_{number:04d}.py", source(number, dice).encode())
     for number in range(DOCUMENTS):
-        put(f"deploy/part_{number:03d}.yaml", DEPLOYMENT.format(number=number, replicas=number % 4 + 1).encode())
+        put(
+            f"deploy/part_{number:03d}.yaml",
+            DEPLOYMENT.format(number=number, replicas=number % 4 + 1).encode(),
+        )
     for number in range(NOTEBOOKS):
         put(f"notebooks/look_{number:03d}.ipynb", notebook(number, dice).encode())
     each = max(100, (ALL_BYTES - written) // TABLES)
@@ -166,7 +176,9 @@ def measure(root: Path) -> None:
     repository = collect(root)
     took = perf_counter() - begun
     size = sum(each.bytes for each in repository.files)
-    print(f"{len(repository.files):,} files, {size / 1e6:.0f} MB, {len(repository.python):,} with code: {took:.2f} s")
+    print(
+        f"{len(repository.files):,} files, {size / 1e6:.0f} MB, {len(repository.python):,} with code: {took:.2f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.facts.running import ServerFacts
 from mlwright.model.scans import Scan
 
+# The sick and healthy repositories of the corpus have tests of their own, which are read and never run.
+collect_ignore = ["corpus"]
+
 Content = str | bytes | Mapping[str, object]
 Make = Callable[[Mapping[str, Content]], Path]
 

@@ -1,6 +1,6 @@
 """The doctor: is this project well, and if not, what should be done?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from mlwright.engineer.checks import machine, operation, project, state
@@ -31,18 +31,26 @@ CHECKS: Final[tuple[tuple[str, str, Check], ...]] = (
 _OPENS: Final = ("project.opens", "the project opens: its settings have no fault, its database can be used")
 
 
-def examine(patient: Platform | MlwrightError) -> tuple[Finding, ...]:
+def examine(
+    patient: Platform | MlwrightError, *, without: Mapping[str, str] | None = None
+) -> tuple[Finding, ...]:
     """Look at everything; whatever is wrong becomes a finding, nothing is raised and nothing is changed.
 
     Args:
         patient: an open platform, or the error with which the project refused to open.
+        without: checks that are left out, by id, with the reason.
     """
     if isinstance(patient, MlwrightError):
         reason = "the project does not open"
         rest = tuple(unknown(id, title, reason) for id, title, _ in CHECKS)
         return (machine.python(), refused(*_OPENS, patient), *rest)
     opened = holds(*_OPENS, str(patient.parts.settings.root))
-    found = [finding for id, title, check in CHECKS for finding in _look(id, title, check, patient)]
+    left = without or {}
+    found = [
+        finding
+        for id, title, check in CHECKS
+        for finding in ([unknown(id, title, left[id])] if id in left else _look(id, title, check, patient))
+    ]
     return (machine.python(), opened, *found)
 
 

@@ -1,16 +1,22 @@
 """The built-in engineer: what every door asks. It reads, never runs, and changes only what somebody agreed to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlwright.engineer.answers import read_answers
+from mlwright.engineer.asking.answering import answer
+from mlwright.engineer.asking.talk import talk
 from mlwright.engineer.catalogue import all_probes
 from mlwright.engineer.collect.collect import collect
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.facts.running import ServerFacts
+from mlwright.engineer.fixes.catalogue import named
+from mlwright.engineer.fixes.writing import write_all
+from mlwright.engineer.fixing import plan as plan_changes
+from mlwright.engineer.fixing import result as what_turned
 from mlwright.engineer.probe import Lifecycle, Probe
 from mlwright.engineer.probing import ask as put_questions
 from mlwright.engineer.progress import Progress, silent
@@ -21,8 +27,11 @@ from mlwright.engineer.rubrics.review import REVIEW
 from mlwright.engineer.rubrics.shape import Rubric
 from mlwright.engineer.scoring import readiness, recommend
 from mlwright.errors import NotFound, UsageError
+from mlwright.model.answers import Answer
 from mlwright.model.assessment import Assessment
+from mlwright.model.fixes import FixPlan, FixResult
 from mlwright.model.scans import Scan
+from mlwright.ports.advisor import Advisor
 from mlwright.ports.clock import Clock
 from mlwright.ports.scanner import Scanner
 
@@ -62,7 +71,7 @@ class Engineer:
         """
         root = _folder(path)
         server, note = self._running(root, mlflow)
-        repository = collect(root, scanners=self.engines.scanners, server=server, progress=progress)
+        repository = collect(root, scanners=self._quick, server=server, progress=progress)
         answers = read_answers(root)
         notes = (*repository.unread, *((note,) if note else ()), *map(str, answers.faults))
         return replace(repository, unread=notes, answers=answers.findings)
@@ -117,6 +126,53 @@ class Engineer:
             bytes=sum(each.bytes for each in repository.files),
         )
 
+    def ask(
+        self, question: str, path: Path, *, advisor: Advisor | None = None, progress: Progress = silent
+    ) -> Answer:
+        """Answer a question in plain English about a repository, and the project that stands in it.
+
+        An advisor may tell the same in its own words; what it says without evidence is dropped.
+
+        Raises:
+            NotFound: there is no such folder.
+            MissingExtra: the advisor's library is not installed.
+        """
+        assessment, repository = self.assess(path, progress=progress)
+        with (
+            self.engines.project(_folder(path))
+            if (path / "mlwright.toml").is_file()
+            else nullcontext() as found
+        ):
+            platform = None if isinstance(found, str) else found
+            told = answer(question, assessment, repository, platform, probes=self.probes)
+            return (
+                told
+                if advisor is None
+                else talk(told, assessment, repository, platform, advisor, probes=self.probes)
+            )
+
+    def plan_fixes(self, path: Path, ids: Sequence[str] = (), *, progress: Progress = silent) -> FixPlan:
+        """What these fixes would change in a repository; without ids, all that mend something. Nothing is written.
+
+        Raises:
+            NotFound: there is no such folder, or no fix of that name.
+        """
+        named(ids)
+        assessment, repository = self.assess(path, progress=progress)
+        return plan_changes(path, repository, assessment, ids, self.probes, self._quick)
+
+    def apply(self, plan: FixPlan, *, progress: Progress = silent) -> FixResult:
+        """Write what was agreed to, all or nothing, and put the same questions again.
+
+        Raises:
+            NotFound: the folder is gone.
+            Conflict: a file is not as it was when the plan was made, or cannot be written; nothing is changed then.
+        """
+        _folder(plan.path)
+        written = write_all(plan.path, plan.changes)
+        assessment, _ = self.assess(plan.path, progress=progress)
+        return what_turned(plan, written, assessment)
+
     def probe(self, id: str) -> Probe:
         """One question by its id.
 
@@ -127,6 +183,11 @@ class Engineer:
         if found is None:
             raise NotFound.named("probe", id, list(self.probes), "mlwright assess --list")
         return found
+
+    @property
+    def _quick(self) -> tuple[Scanner, ...]:
+        # Scanners of infrastructure take longer than all the rest together: they are for the review.
+        return tuple(each for each in self.engines.scanners if each.topic != "infrastructure")
 
     @property
     def _elsewhere(self) -> frozenset[str]:

@@ -95,9 +95,20 @@ def chat(text: str):
 """
 
 CASES: Mapping[str, tuple[Mapping[str, str], str, bool, bool, str]] = {
-    "a training script": ({"train.py": TRAIN}, "application", True, False, "train.py:10 fits sklearn.linear_model"),
+    "a training script": (
+        {"train.py": TRAIN},
+        "application",
+        True,
+        False,
+        "train.py:10 fits sklearn.linear_model",
+    ),
     "a package that is no library": (
-        {"pyproject.toml": PRIVATE, "src/churn/__init__.py": "", "src/churn/train.py": TRAIN, "src/churn/api.py": SERVE},
+        {
+            "pyproject.toml": PRIVATE,
+            "src/churn/__init__.py": "",
+            "src/churn/train.py": TRAIN,
+            "src/churn/api.py": SERVE,
+        },
         *("application", True, True, "serves: src/churn/api.py:9 answers requests"),
     ),
     "a published library": ({"pyproject.toml": PUBLISHED, **CLASSES}, "library", False, False, "classifiers"),
@@ -119,11 +130,16 @@ CASES: Mapping[str, tuple[Mapping[str, str], str, bool, bool, str]] = {
         *("application", True, True, "no library although"),
     ),
     "a private package": (
-        {"pyproject.toml": PUBLISHED.replace("Programming Language :: Python :: 3", "Private :: No"), "train.py": TRAIN},
+        {
+            "pyproject.toml": PUBLISHED.replace("Programming Language :: Python :: 3", "Private :: No"),
+            "train.py": TRAIN,
+        },
         *("application", True, False, "trains"),
     ),
     "an old plugin": (
-        {"setup.py": "from setuptools import setup\nsetup(name='x', entry_points={'mlflow.deployments': 'x=x'})\n"},
+        {
+            "setup.py": "from setuptools import setup\nsetup(name='x', entry_points={'mlflow.deployments': 'x=x'})\n"
+        },
         *("library", False, False, "entry points"),
     ),
     "an unpacked source distribution": (
@@ -133,16 +149,26 @@ CASES: Mapping[str, tuple[Mapping[str, str], str, bool, bool, str]] = {
     "lightning": ({"fit.py": LIGHTNING}, "application", True, False, "fits lightning.Trainer"),
     "a loop of its own": ({"loop.py": LOOP}, "application", True, False, "loop.py:11 steps an optimizer"),
     "only defines a network": (
-        {"net.py": "from torch import nn\n\nclass Net(nn.Module):\n    def forward(self, x):\n        return x\n"},
+        {
+            "net.py": "from torch import nn\n\nclass Net(nn.Module):\n    def forward(self, x):\n        return x\n"
+        },
         *("other", False, False, "nothing here fits"),
     ),
     "only scales columns": (
-        {"prepare.py": "from sklearn.preprocessing import StandardScaler\nscaler = StandardScaler()\nscaler.fit(X, y)\n"},
+        {"prepare.py": "from sklearn.impute import SimpleImputer\nfill = SimpleImputer()\nfill.fit(X, y)\n"},
         *("other", False, False, "nothing"),
     ),
-    "asks a language model of others": ({"app.py": CHAT}, "other", False, False, "a language model of others"),
+    "asks a language model of others": (
+        {"app.py": CHAT},
+        "other",
+        False,
+        False,
+        "a language model of others",
+    ),
     "a web service without a model": (
-        {"app.py": "from flask import Flask\napp = Flask(__name__)\n\n@app.get('/')\ndef home():\n    return 'hi'\n"},
+        {
+            "app.py": "from flask import Flask\napp = Flask(__name__)\n\n@app.get('/')\ndef home():\n    return 'hi'\n"
+        },
         *("other", False, False, "nothing"),
     ),
     "a service whose model is loaded elsewhere in the package": (
@@ -166,7 +192,9 @@ CASES: Mapping[str, tuple[Mapping[str, str], str, bool, bool, str]] = {
         *("application", False, True, "Dockerfile:2"),
     ),
     "BentoML": (
-        {"service.py": "import bentoml\n\n@bentoml.service(resources={'cpu': '1'})\nclass Churn:\n    pass\n"},
+        {
+            "service.py": "import bentoml\n\n@bentoml.service(resources={'cpu': '1'})\nclass Churn:\n    pass\n"
+        },
         *("application", False, True, "service.py:3 calls bentoml.service"),
     ),
     "tests only train": ({"tests/test_fit.py": TRAIN, "lib.py": "x = 1\n"}, "other", False, False, "nothing"),
@@ -179,7 +207,9 @@ CASES: Mapping[str, tuple[Mapping[str, str], str, bool, bool, str]] = {
         *("application", True, False, "t.py:2 calls lightgbm.train"),
     ),
     "a trainer of transformers": (
-        {"t.py": "from transformers import Trainer\ntrainer = Trainer(model=m, train_dataset=d)\ntrainer.train()\n"},
+        {
+            "t.py": "from transformers import Trainer\ntrainer = Trainer(model=m, train_dataset=d)\ntrainer.train()\n"
+        },
         *("application", True, False, "trains with transformers.Trainer"),
     ),
     "nothing": ({"README.md": "# hello\n"}, "other", False, False, "nothing"),
@@ -203,6 +233,8 @@ def test_a_notebook_that_trains_is_an_application(facts_of: Facts) -> None:
 
 
 def test_a_profile_names_what_the_repository_is_built_with(facts_of: Facts) -> None:
-    profile = facts_of({"train.py": "import mlflow\nimport torch\n" + TRAIN, "Dockerfile": "FROM python:3.12\n"}).profile
+    profile = facts_of(
+        {"train.py": "import mlflow\nimport torch\n" + TRAIN, "Dockerfile": "FROM python:3.12\n"}
+    ).profile
     assert profile.frameworks == ("PyTorch", "scikit-learn")
     assert profile.tools == ("Docker", "MLflow", "pandas")

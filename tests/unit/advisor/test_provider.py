@@ -109,11 +109,13 @@ def test_whatever_is_broken_is_one_error_without_the_key(reply: object) -> None:
 
 @pytest.mark.parametrize("reply", [provider.hangs, provider.never_ends], ids=["hangs", "never ends"])
 def test_the_time_limit_holds(reply: object) -> None:
+    with provider.serving(provider.says("warm")) as server:
+        advisor(server).advise("", "q", [])  # the first import takes seconds
     started = time.monotonic()
     with provider.serving(reply) as server:
         with pytest.raises(AdvisorFailed, match=r"within 0\.5 s"):
             advisor(server, time_limit_s=0.5).advise("", "q", [])
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
 
 
 def test_a_huge_response_is_cut_off() -> None:

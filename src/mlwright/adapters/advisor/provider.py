@@ -83,7 +83,8 @@ class PydanticAiAdvisor:
         limits = UsageLimits(request_limit=_REQUESTS, tool_calls_limit=_TOOL_CALLS)
         made = [_tool(each, Tool) for each in tools]
         try:
-            async with AsyncExitStack() as open_things, asyncio.timeout(self._time_limit_s):
+            async with AsyncExitStack() as open_things:
+                # Built before the clock starts: importing a provider's library can take seconds.
                 model = await self._built(open_things)
                 agent = Agent(
                     model,
@@ -93,8 +94,9 @@ class PydanticAiAdvisor:
                     retries=1,
                     model_settings={"max_retries": self._attempts - 1},
                 )
-                await open_things.enter_async_context(agent)
-                done = await agent.run(question, usage_limits=limits)
+                async with asyncio.timeout(self._time_limit_s):
+                    await open_things.enter_async_context(agent)
+                    done = await agent.run(question, usage_limits=limits)
         except ImportError as error:
             raise MissingExtra(
                 f"the provider of {self._model!r} needs an optional package",

@@ -48,7 +48,8 @@ def answer(
     Returns:
         The answer. Where the question was not understood, ``reading.sure`` is false and nothing is claimed.
     """
-    reading = read(question, {each.id for each in assessment.findings})
+    names = {each.name for each in platform.parts.settings.endpoints} if platform is not None else set()
+    reading = read(question, {each.id for each in assessment.findings}, names)
     if not reading.sure:
         return _ask_back(question, assessment, reading)
     known = {each.id: each for each in all_probes()} if probes is None else probes
@@ -77,7 +78,7 @@ def _topic(seen: Seen, reading: Reading) -> Answer:
         reading=reading,
         summary=topic.lead,
         statements=(*_frame(seen), *seen.gaps(about, _GAPS), *seen.well(about), *_advice(topic)),
-        commands=(*(topic.project if seen.platform is not None else ()), *topic.commands),
+        commands=(*(topic.project if seen.platform is not None else ()), *topic.commands, *seen.fixes(about)),
         questions=topic.questions,
         not_seen=(*topic.blind, *seen.unknown(about)[:_GAPS]),
     )
@@ -96,7 +97,7 @@ def _pipeline(seen: Seen, reading: Reading) -> Answer:
         statements=(*_frame(seen), *pipelines.pipeline_facts(seen), *seen.gaps(about, _GAPS), *seen.well(about),
                     *(Statement(text=text, source=source) for text, source in advice)),
         choices=pipelines.pipeline_choices(seen),
-        commands=pipelines.pipeline_commands(seen),
+        commands=(*pipelines.pipeline_commands(seen), *seen.fixes(about)),
         questions=(*pipelines.QUESTIONS, *(pipelines.RECOMMENDER_QUESTIONS if recommender else ())),
         not_seen=("how much data there is, how fast it arrives, and what a run costs", *seen.unknown(about)[:_GAPS]),
     )  # fmt: skip
@@ -116,7 +117,7 @@ def _deploy(seen: Seen, reading: Reading) -> Answer:
         statements=(*_frame(seen), *deploying.deploy_facts(seen), *seen.gaps(about, _GAPS), *seen.well(about),
                     *(Statement(text=text, source=source) for text, source in advice)),
         choices=deploying.deploy_choices(seen),
-        commands=deploying.deploy_commands(seen),
+        commands=(*deploying.deploy_commands(seen), *seen.fixes(about)),
         questions=deploying.QUESTIONS,
         not_seen=("latency, memory and load: nothing was executed, and sizing is not built in this version",
                   *seen.unknown(about)[:_GAPS]),

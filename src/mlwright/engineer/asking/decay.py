@@ -1,11 +1,13 @@
 """The question why quality falls: the chain of tests, in order, with what was looked at and what could not be."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mlwright.engineer.asking import running
 from mlwright.engineer.asking.seen import Seen
 from mlwright.model.answers import Answer, NextCommand, Reading, Statement
+from mlwright.model.settings import EndpointSettings
 
 ABOUT: Final = (
     "monitoring.predictions_logged",
@@ -42,8 +44,6 @@ class Link:
     asks: str
     how: str
     needs: tuple[str, ...]
-    records: bool = False
-    """Whether a running project's records answer it, at least in part."""
 
 
 CHAIN: Final = (
@@ -52,14 +52,12 @@ CHAIN: Final = (
         asks="matured labels only, one definition of the metric, an interval around the drop",
         how="leave out predictions whose label has not had time to arrive, and compare intervals, not points",
         needs=("monitoring.predictions_logged", "monitoring.labels_joined", "monitoring.prediction_quality"),
-        records=True,
     ),
     Link(
         title="What changed at that time?",
         asks="releases, images, feature code, upstream schemas, traffic",
         how="put the first bad day next to the history of releases and of sources",
         needs=("release.versioned_images", "data.versioned"),
-        records=True,
     ),
     Link(
         title="Is it the model that was trained?",
@@ -81,7 +79,6 @@ CHAIN: Final = (
         asks="missing values, units, new categories, constants, stale sources",
         how="check today's rows against the contract, and each feature's share of missing values and of zeros",
         needs=("data.contract", "data.validated_when_served"),
-        records=True,
     ),
     Link(
         title="Other cases, or other answers?",
@@ -115,6 +112,18 @@ CHAIN: Final = (
     ),
 )
 
+_SHOWN: Final = frozenset(
+    (
+        "monitoring.predictions_logged",
+        "monitoring.labels_joined",
+        "monitoring.prediction_quality",
+        "model.registered",
+        "pipeline.defined",
+        "running.quality_evaluated",
+        "running.labels_arrive",
+    )
+)
+
 SOURCE: Final = (
     (
         "The order excludes defects of the pipeline before it blames the world: no statistic "
@@ -139,14 +148,9 @@ def answer_decay(seen: Seen, reading: Reading) -> Answer:
     """The answer, with the records of a running project where there is one."""
     platform = seen.platform
     meant = running.endpoints_meant(seen, platform) if platform is not None else ()
-    said: list[Statement] = []
-    if platform is not None:
-        for endpoint in meant:
-            said += [*running.quality(platform, endpoint), *running.changes(platform, endpoint)]
-            said += running.moved(platform, endpoint)
-        said += running.checks(seen)
-    gaps = seen.gaps(seen.about(*ABOUT), most=6)
-    said += [_link(number, link, seen, bool(meant)) for number, link in enumerate(CHAIN, 1)]
+    records, said = _records(seen, meant)
+    gaps = seen.gaps((each for each in seen.about(*ABOUT) if each.id not in records.shown), most=6)
+    said += [_link(number, link, seen, records) for number, link in enumerate(CHAIN, 1)]
     said += [*gaps, Statement(text=SOURCE[0], source=SOURCE[1])]
     return Answer(
         question=seen.question,
@@ -160,11 +164,44 @@ def answer_decay(seen: Seen, reading: Reading) -> Answer:
     )
 
 
-def _link(number: int, link: Link, seen: Seen, recorded: bool) -> Statement:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Records:
+    """What a running project's records answer: ``looked`` by the title of a link, ``shown`` the findings replaced."""
+
+    looked: Mapping[str, str]
+    shown: frozenset[str]
+
+
+def _records(seen: Seen, meant: Sequence[EndpointSettings]) -> tuple[_Records, list[Statement]]:
+    platform = seen.platform
+    if platform is None or not meant:
+        return _Records(looked={}, shown=frozenset()), []
+    said: list[Statement] = []
+    context: list[Statement] = []
+    evaluated = False
+    for endpoint in meant:
+        said += [*running.quality(platform, endpoint), *running.changes(platform, endpoint)]
+        context += running.moved(platform, endpoint)
+        evaluated = evaluated or bool(platform.watch.performance(endpoint.name, "day"))
+    context += running.checks(seen)
+    looked = {
+        CHAIN[1].title: "looked at as far as mlwright did it, above; what changed elsewhere is not known here"
+    }
+    if evaluated:
+        looked[CHAIN[0].title] = "looked at, above"
+    if context:
+        looked[CHAIN[4].title] = (
+            "looked at in part, above: movement of features and contract checks, no units or codes"
+        )
+    # Records of evaluated days outweigh what no file of the repository shows.
+    return _Records(looked=looked, shown=_SHOWN if evaluated else frozenset()), [*said, *context]
+
+
+def _link(number: int, link: Link, seen: Seen, records: _Records) -> Statement:
     known = [id for id in link.needs if seen.finding(id) is not None]
-    missing = [id for id in known if not seen.holds(id)]
-    if recorded and link.records:
-        state = "looked at in this project's records, above"
+    missing = [id for id in known if not seen.holds(id) and id not in records.shown]
+    if link.title in records.looked:
+        state = records.looked[link.title]
         missing = []
     elif missing:
         state = f"not looked at; it needs what is not shown here ({', '.join(missing)}). Then: {link.how}"

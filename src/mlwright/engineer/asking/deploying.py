@@ -255,7 +255,7 @@ QUESTIONS: Final = (
 
 def deploy_commands(seen: Seen) -> tuple[NextCommand, ...]:
     """What to type."""
-    if seen.platform is not None:
+    if seen.has_project:
         return (
             NextCommand(command="mlwright models", why="the versions that can be deployed"),
             NextCommand(

@@ -58,6 +58,7 @@ WAYS: Final = (
         effort=Effort.HOURS,
         cost="none besides the machine that it runs on",
         command="mlwright init",
+        there="mlwright run --list",
         packages=("mlwright",),
         pipelines=("mlwright",),
         small=2,
@@ -308,7 +309,7 @@ RECOMMENDER_QUESTIONS: Final = (
 
 def pipeline_commands(seen: Seen) -> tuple[NextCommand, ...]:
     """What to type."""
-    if seen.platform is not None:
+    if seen.has_project:
         return (
             NextCommand(command="mlwright run --list", why="the pipelines of this project"),
             NextCommand(

@@ -25,14 +25,16 @@ class _Scored:
     why: tuple[str, ...]
 
 
-def read(question: str, finding_ids: Collection[str] = ()) -> Reading:
+def read(question: str, finding_ids: Collection[str] = (), names: Collection[str] = ()) -> Reading:
     """Match a question with the intents.
 
     Args:
         question: English, in any form; spelling mistakes are forgiven where they have one correction only.
         finding_ids: ids that may be named in it.
+        names: of endpoints; they say what is meant and not what is asked.
     """
-    words = tokens(question)
+    named = {word for name in names for word in tokens(name)}
+    words = tuple(word for word in tokens(question) if word not in named)
     ranked = _rank(words, named_findings(question, finding_ids))
     best, rest = ranked[0], ranked[1:]
     clear = best.score >= ENOUGH and best.score - rest[0].score >= AHEAD
@@ -111,7 +113,11 @@ def _other(scored: _Scored) -> OtherReading:
 
 
 _STEMS: Final = {each.id: {stem(word): weight for word, weight in each.words.items()} for each in INTENTS}
-_SPELT: Final = {" ".join(map(stem, phrase.split())): phrase for each in INTENTS for phrase in each.phrases}
+_SPELT: Final = {
+    " ".join(map(stem, phrase.split())): phrase
+    for each in reversed(INTENTS)
+    for phrase in reversed(list(each.phrases))
+}
 _PHRASES: Final = {
     each.id: {" ".join(map(stem, phrase.split())): weight for phrase, weight in each.phrases.items()}
     for each in INTENTS

@@ -78,9 +78,9 @@ def changes(platform: "Platform", endpoint: EndpointSettings) -> tuple[Statement
     """What changed: versions that answered, rollouts, alerts, decisions; the latest first within each."""
     name = endpoint.name
     said = [*_versions(platform.watch.performance(name, "day"), name)]
-    said += [_rollout(each) for each in platform.rollouts.list(name, limit=5)]
-    said += [_alert(each) for each in platform.watch.alerts(name, limit=5)]
-    for each in platform.records.decisions(name, limit=5):
+    said += [_rollout(each) for each in platform.rollouts.list(name, limit=3)]
+    said += [_alert(each) for each in platform.watch.alerts(name, limit=3)]
+    for each in platform.records.decisions(name, limit=3):
         reason = f": {'; '.join(each.reasons)}" if each.reasons else ""
         text = f"{each.at:%Y-%m-%d %H:%M} {each.kind} {each.subject}: {each.outcome}{reason}"
         said.append(Statement(text=text, because=(f"decision:{each.id}",)))

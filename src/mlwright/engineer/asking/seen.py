@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Probe
-from mlwright.model.answers import Statement
+from mlwright.model.answers import NextCommand, Statement
 from mlwright.model.assessment import Assessment
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Finding, Location, Outcome
@@ -60,7 +60,7 @@ class Seen:
         """A finding as one sentence, with its places and, where it does not hold, its remedy."""
         bad = finding.outcome in (Outcome.FALSE, Outcome.ERROR)
         return Statement(
-            text=f"{self._word(finding)}: {_plain(finding.title)}. {_sentence(finding.evidence)}".strip(),
+            text=f"{self._word(finding)}: {_plain(finding.title)} – {_sentence(finding.evidence)}",
             because=(finding.id,),
             places=finding.locations[:_PLACES],
             remedy=finding.remedy if bad else "",
@@ -94,6 +94,19 @@ class Seen:
                 places=tuple(dict.fromkeys(places))[:_PLACES],
             ),
         )
+
+    def fixes(self, findings: Iterable[Finding], most: int = 3) -> tuple[NextCommand, ...]:
+        """The commands of the mechanical fixes for what does not hold among them."""
+        known = dict.fromkeys(each.fix for each in findings if each.fix and each.outcome is Outcome.FALSE)
+        why = "shows the change as a diff; nothing is written without consent"
+        return tuple(
+            NextCommand(command=f"mlwright assess . --fix {id}", why=why) for id in list(known)[:most]
+        )
+
+    @property
+    def has_project(self) -> bool:
+        """Whether an mlwright project stands here, running or not."""
+        return any(each.path == "mlwright.toml" for each in self.repository.files)
 
     def unknown(self, findings: Iterable[Finding]) -> tuple[str, ...]:
         """What could not be told among them, with the reason."""

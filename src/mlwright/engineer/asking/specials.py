@@ -60,7 +60,7 @@ def answer_next(seen: Seen, reading: Reading) -> Answer:
         statements=tuple(said),
         commands=(
             NextCommand(command="mlwright assess .", why="the whole list, with places and effects"),
-            NextCommand(command="mlwright assess . --fix", why="shows the mechanical fixes as a diff first"),
+            *seen.fixes(seen.about("*"), 2),
             NextCommand(
                 command='mlwright ask "how do I deploy this model?"', why="once the result is believed"
             ),
@@ -248,12 +248,7 @@ def answer_explain(seen: Seen, reading: Reading) -> Answer:
         ]
         if raised:
             said.append(Statement(text=f"It is read by {', '.join(raised[:6])}.", because=(id,)))
-        if finding.fix and finding.outcome is Outcome.FALSE:
-            commands.append(
-                NextCommand(
-                    command="mlwright assess . --fix", why=f"there is a mechanical fix ({finding.fix})"
-                )
-            )
+        commands += seen.fixes((finding,))
     if not said:
         bad = [each for each in seen.assessment.findings if each.outcome is Outcome.FALSE][:3]
         examples = " or ".join(f'mlwright ask "explain {each.id}"' for each in bad)
@@ -353,7 +348,7 @@ def _side_by_side(older: Run, newer: Run) -> tuple[Statement, ...]:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    return "–" if value is None else f"{value:,.6g}"
 
 
 def _interval(value: Interval) -> str:

@@ -28,8 +28,8 @@ Use the tools first: offline_answer has the answer of the rules. You decide noth
 Every sentence with a number, or that says whether something holds, passes, fails, is there or is missing, must name
 the ids it rests on in square brackets right behind the claim: "Nothing is locked [dependencies.locked]." Use only ids
 that a tool gave you, only numbers that stand in what they say, one claim a clause. Outcome true means that the title
-holds, false that it does not; not_available means unknown: say then that it is unknown. Sentences that break these rules are
-removed before anybody reads them.
+holds, false that it does not; not_available means unknown: say then that it is unknown. Sentences that break these
+rules are removed before anybody reads them.
 
 If the answer depends on something that only the user knows, ask for it in one or two questions.
 

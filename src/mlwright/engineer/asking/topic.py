@@ -30,9 +30,6 @@ def step(command: str, why: str) -> NextCommand:
 
 
 ASSESS: Final = step("mlwright assess .", "the whole report, with the five most valuable fixes first")
-FIX: Final = step(
-    "mlwright assess . --fix", "shows the mechanical fixes as a diff; nothing is written without consent"
-)
 REVIEW: Final = step("mlwright review .", "a second pair of eyes on Dockerfiles, manifests and workflows")
 MONITOR: Final = step(
     "mlwright monitor ENDPOINT --drift", "realised quality with intervals, and drift as context"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from mlwright.engineer.asking.topic import ASSESS, FIX, MONITOR, REVIEW, Topic, step
+from mlwright.engineer.asking.topic import ASSESS, MONITOR, REVIEW, Topic, step
 
 OPERATION: Final[Mapping[str, Topic]] = {
     "cost": Topic(
@@ -120,7 +120,6 @@ OPERATION: Final[Mapping[str, Topic]] = {
         ),
         commands=(
             step("mlwright assess . --html report.html", "the report with the EU AI Act view, as one file"),
-            FIX,
         ),
         project=(step("mlwright audit --verify", "whether the chain of changes of state is unbroken"),),
         questions=("Who is affected by a decision of this model, and can a person overrule it?",),
@@ -163,7 +162,7 @@ OPERATION: Final[Mapping[str, Topic]] = {
                 "OWASP Secrets Management Cheat Sheet",
             ),
         ),
-        commands=(REVIEW, FIX),
+        commands=(REVIEW,),
         blind=(
             "running systems, access rights and networks; whether a found secret is still valid",
             "that nothing was found does not show that it is secure",

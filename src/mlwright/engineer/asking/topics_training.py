@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from mlwright.engineer.asking.topic import ASSESS, FIX, Topic, step
+from mlwright.engineer.asking.topic import ASSESS, Topic, step
 
 TRAINING: Final[Mapping[str, Topic]] = {
     "reproduce": Topic(
@@ -35,7 +35,7 @@ TRAINING: Final[Mapping[str, Topic]] = {
                 "PyTorch documentation, note on reproducibility",
             ),
         ),
-        commands=(FIX, ASSESS),
+        commands=(ASSESS,),
         project=(
             step("mlwright runs RUN", "commit, packages, seed and data digests that a run recorded"),
             step("mlwright trace MODEL/VERSION", "what a version came from"),
@@ -67,7 +67,7 @@ TRAINING: Final[Mapping[str, Topic]] = {
                 "Polyzotis et al., Data Validation for Machine Learning, MLSys 2019",
             ),
         ),
-        commands=(FIX, ASSESS),
+        commands=(ASSESS,),
         project=(step("mlwright check", "every data set against its contract"),),
         questions=("Who makes this data, and would they tell you before they change it?",),
         blind=("the data itself: only files that describe it were read",),
@@ -123,7 +123,7 @@ TRAINING: Final[Mapping[str, Topic]] = {
                 "Breck et al., The ML Test Score, IEEE Big Data 2017",
             ),
         ),
-        commands=(FIX, ASSESS),
+        commands=(ASSESS,),
         blind=("whether the tests pass: nothing here is executed",),
     ),
     "features": Topic(

@@ -17,6 +17,7 @@ SHOWN: Final = 5
 class Way:
     """One option before it has met a repository.
 
+    ``there`` is the first step where it is here already; the same without it.
     ``packages``, ``pipelines``, ``kinds`` and ``resources`` tell that it is there already: imports or requirements,
     tools of pipeline definitions, Kubernetes kinds, prefixes of cloud resource types. ``cluster`` is how much
     Kubernetes manifests speak for it (and their absence against it), ``small`` and ``large`` what the size of the team
@@ -34,6 +35,7 @@ class Way:
     pipelines: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    there: str = ""
     cluster: int = 0
     small: int = 0
     large: int = 0
@@ -46,6 +48,7 @@ class Reason:
     weight: int
     text: str
     places: tuple[Location, ...] = ()
+    present: bool = False
 
 
 Special = Callable[[Way, Seen], Sequence[Reason]]
@@ -67,7 +70,7 @@ def _choice(way: Way, reasons: Sequence[Reason]) -> Choice:
         bad=way.bad,
         effort=way.effort,
         cost=way.cost,
-        command=way.command,
+        command=way.there if way.there and any(each.present for each in reasons) else way.command,
         fit=sum(each.weight for each in reasons),
         here=tuple(
             f"{'for' if each.weight > 0 else 'against'}: {each.text}{places_text(each.places)}"
@@ -81,7 +84,7 @@ def _reasons(way: Way, seen: Seen) -> list[Reason]:
     found: list[Reason] = []
     there = _present(way, seen)
     if there:
-        found.append(Reason(weight=_THERE, text=f"{way.name} is here already", places=there))
+        found.append(Reason(weight=_THERE, text=f"{way.name} is here already", places=there, present=True))
     workloads = seen.repository.kubernetes
     if way.cluster and workloads:
         found.append(

@@ -21,7 +21,8 @@ _ORDINARY: Final = frozenset(
     takes use uses used using know think tell show give help thing things way ways lot today now still already yet
     ever never not no yes up out off over under again new old good well much many more most less least really
     quite actually currently right time times people person team user users customer customers company week weeks
-    month months day days year years because since while before after during between without within only""".split()
+    month months day days year years because since while before after during between without within only delay
+    delays delayed""".split()
 )
 """Never taken for a misspelling of another word."""
 

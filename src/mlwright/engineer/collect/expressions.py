@@ -4,6 +4,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from mlwright.engineer.collect.literals import clean, cut, literal
 from mlwright.engineer.collect.places import looks_like_path
 from mlwright.engineer.collect.scopes import Scopes
 
@@ -130,15 +131,15 @@ class Expressions:
         first, last = node.lineno - 1, node.end_lineno - 1
         line = self._lines[first] if first < len(self._lines) else ""
         if first == last:
-            text = _cut(line, node.col_offset, node.end_col_offset)
+            text = cut(line, node.col_offset, node.end_col_offset)
         else:
-            parts = [_cut(line, node.col_offset, None)]
+            parts = [cut(line, node.col_offset, None)]
             room = limit - len(parts[0])
             for number in range(first + 1, min(last, first + limit) + 1):
                 if room <= 0:
                     break
                 line = self._lines[number] if number < len(self._lines) else ""
-                parts.append(line if number < last else _cut(line, 0, node.end_col_offset))
+                parts.append(line if number < last else cut(line, 0, node.end_col_offset))
                 room -= len(parts[-1].strip())
             text = " ".join(" ".join(parts).split())
         text = text[:limit]
@@ -373,31 +374,3 @@ class Expressions:
             name = self._scopes.dotted(node)
             return name if "." in name else ""
         return ""
-
-
-def literal(node: ast.expr) -> tuple[bool, Any]:
-    """Whether an expression is a literal, and its value; bytes and complex numbers as they are."""
-    if isinstance(node, ast.Constant):
-        value = node.value
-        return value is not ..., clean(value) if isinstance(value, str) else None if value is ... else value
-    if (
-        isinstance(node, ast.UnaryOp)
-        and isinstance(node.op, ast.USub)
-        and isinstance(node.operand, ast.Constant)
-    ):
-        value = node.operand.value
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return True, -value
-    return False, None
-
-
-def clean(text: str) -> str:
-    """The text without lone surrogates, which no file and no terminal takes."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _cut(line: str, start: int, end: int | None) -> str:
-    # Columns of a syntax tree count UTF-8 bytes.
-    if line.isascii():
-        return line[start:end]
-    return line.encode("utf-8", "replace")[start:end].decode("utf-8", "replace")

@@ -177,6 +177,7 @@ _TRAINS: Final = frozenset(
         *("pycaret.classification.create_model", "pycaret.regression.create_model"),
     )
 )
+_STEPS: Final = frozenset(("apply_gradients", "learn_one", "learn_many"))
 _LEARNERS: Final = frozenset(("train", "fit", "finetune", "learn", "train_model"))
 _PREPARES: Final = re.compile(
     r"(scaler|encoder|vectori[sz]er|tokeni[sz]er|imputer|binari[sz]er|normali[sz]er|preprocessor|discreti[sz]er"
@@ -229,17 +230,17 @@ def _driven(call: Call, file: PythonFile) -> bool:
 
 
 def _fit(call: Call, framework: bool, own: frozenset[str]) -> str:
-    if call.name in _TRAINS or (call.name.startswith("ray.train.") and call.method.endswith("Trainer")):
-        return f"calls {call.name}"
-    if call.method in _FITS:
+    name, method, maker = call.name, call.method, call.made_by
+    if name in _TRAINS or (method.endswith("Trainer") and name.startswith("ray.train.")):
+        return f"calls {name}"
+    if method in _FITS:
         return _fitted(call, framework, own)
-    maker = call.made_by
-    by_itself = maker.rpartition(".")[2].endswith(("Trainer", "TrainingLoop")) or within(maker, _SELF_TRAINED)
-    if call.method in _LEARNERS and by_itself:
-        return f"trains with {maker}"
-    if framework and call.method in ("apply_gradients", "learn_one", "learn_many"):
-        return f"calls {call.name}"
-    return ""
+    if method in _LEARNERS:
+        by_itself = maker.rpartition(".")[2].endswith(("Trainer", "TrainingLoop")) or within(
+            maker, _SELF_TRAINED
+        )
+        return f"trains with {maker}" if by_itself else ""
+    return f"calls {name}" if framework and method in _STEPS else ""
 
 
 def _fitted(call: Call, framework: bool, own: frozenset[str]) -> str:

@@ -108,10 +108,11 @@ def _as_python(number: int, source: str) -> Piece | None:
     going_on = False
     for index, line in enumerate(lines):
         found = _MAGIC.match(line)
-        if going_on or found:
-            going_on = line.rstrip().endswith("\\")
-            # ``pass`` and not a comment: it may be all that stands in a block.
-            lines[index] = f"{found[1] if found else ' ' * (len(line) - len(line.lstrip()))}pass"
+        if not going_on and not found:
+            continue
+        # ``pass`` and not a comment: it may be all that stands in a block.
+        lines[index] = "" if going_on or found is None else f"{found[1]}pass"
+        going_on = line.rstrip().endswith("\\")
     return _parsed(number, "\n".join(lines))
 
 

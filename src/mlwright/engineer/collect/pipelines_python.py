@@ -66,16 +66,15 @@ def _decorated(file: PythonFile, function: Function, tool: str) -> PipelineDefin
     head = _decorator_call(file, function)
     steps = _step_functions(file, tool)
     names = {each.name for each in steps}
-    called = [call.name for call in file.calls if call.scope == function.name and call.name in names]
-    named = [
-        _text(call, "task_id") for call in file.calls if call.scope == function.name and _is_operator(call)
-    ]
+    inside = [call for call in file.calls if call.scope == function.name]
+    called = [call.name for call in inside if call.name in names]
+    named = [_text(call, "task_id") for call in inside if _is_operator(call)]
     return PipelineDefinition(
         tool=tool,
         name=_text(head, "name", "dag_id", "display_name") or function.name,
         schedule=_schedule(head) or _scheduled_elsewhere(file, tool, function.name),
         steps=tuple(dict.fromkeys([*called, *filter(None, named)])) or tuple(each.name for each in steps),
-        retries=_retries([head] if head else [], file) or _retries(_decorator_calls(file, steps), file),
+        retries=_retries([*([head] if head else []), *inside, *_decorator_calls(file, steps)], file),
         at=file.at(function),
     )
 

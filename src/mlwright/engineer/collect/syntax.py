@@ -20,6 +20,8 @@ _ORDERS: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 class Reading(Expressions):
     """The pass over one file or notebook; ``read`` takes a tree at a time, in the order of the text."""
 
+    _asserting = False
+
     def read(self, tree: ast.Module, lines: Sequence[str], cell: int | None = None) -> None:
         """Add what a tree says; ``lines`` is its source, ``cell`` the notebook's cell that it stands in."""
         self._lines, self._cell = lines, cell
@@ -140,7 +142,9 @@ class Reading(Expressions):
 
     def _assert(self, node: ast.Assert) -> None:
         self._out["asserts"] += 1
+        self._asserting = True
         self._visit(node.test)
+        self._asserting = False
         if node.msg is not None:
             self._visit(node.msg)
 
@@ -149,9 +153,8 @@ class Reading(Expressions):
         self._all(node.comparators)
         if any(isinstance(each, _ORDERS) for each in node.ops):
             text = self._source(node, _COMPARED)
-            self._note(
-                "comparisons", node, (text, node.lineno, self._cell, self._scopes.scope, self._loops > 0)
-            )
+            row = (text, node.lineno, self._cell, self._scopes.scope, self._loops > 0, self._asserting)
+            self._note("comparisons", node, row)
 
     # -- definitions
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from mlwright.model.findings import Location, Scalar
 
@@ -156,7 +157,8 @@ class Handler:
 class Comparison:
     """Something is compared by order (``<``, ``<=``, ``>``, ``>=``); ``text`` is its source, cut at 80 characters.
 
-    ``looped`` tells whether a for or while loop of the same scope is around it.
+    ``looped`` tells whether a for or while loop of the same scope is around it, ``asserted`` whether an ``assert`` has
+    it.
     """
 
     text: str
@@ -164,6 +166,7 @@ class Comparison:
     cell: int | None
     scope: str
     looped: bool
+    asserted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,11 +206,13 @@ class PythonFile:
 
     def imports_any(self, *packages: str) -> Import | None:
         """The first import of one of these packages (or of something below them), or None."""
-        return next(
-            (
-                each
-                for each in self.imports
-                if any(each.name == name or each.name.startswith(name + ".") for name in packages)
-            ),
-            None,
-        )
+        exact, below = _packages(packages)
+        for each in self.imports:
+            if each.name in exact or each.name.startswith(below):
+                return each
+        return None
+
+
+@lru_cache(maxsize=512)
+def _packages(names: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    return frozenset(names), tuple(f"{name}." for name in names)

@@ -1,10 +1,12 @@
 """A repository as one frozen value that fetches nothing: whatever a probe may ask was read before."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch, translate
+from fnmatch import translate
 from functools import lru_cache
+from itertools import count
+from operator import itemgetter
 
 from mlwright.engineer.facts.code import Call, PythonFile, Role
 from mlwright.engineer.facts.configuration import (
@@ -23,6 +25,7 @@ from mlwright.engineer.facts.configuration import (
     Workflow,
 )
 from mlwright.engineer.facts.history import History
+from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.running import ServerFacts
 from mlwright.model.assessment import Profile
 from mlwright.model.findings import Finding, Location
@@ -33,7 +36,7 @@ from mlwright.model.scans import Scan
 def _matching(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a name matches one of these shell patterns; many probes ask for the same names again and again."""
     whole = re.compile("|".join(map(translate, patterns)) or r"(?!)")
-    return lru_cache(maxsize=20_000)(lambda name: whole.match(name) is not None)
+    return lambda name: whole.match(name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,24 +97,17 @@ class Repository:
 
     def find(self, *patterns: str) -> tuple[FileEntry, ...]:
         """The files whose path, or whose name, matches one of these shell patterns, in any case."""
-        low = tuple(pattern.lower() for pattern in patterns)
-        return tuple(
-            each
-            for each in self.files
-            if any(
-                fnmatch(each.path.lower(), pattern) or fnmatch(each.path.lower().rpartition("/")[2], pattern)
-                for pattern in low
-            )
-        )
+        matching = _matching(tuple(pattern.lower() for pattern in patterns))
+        return tuple(each for each, path, name in _lowered(self) if matching(path) or matching(name))
 
     def calls(self, *names: str, role: Role | None = Role.PRODUCTION) -> Iterator[tuple[PythonFile, Call]]:
         """Calls whose dotted name matches one of these shell patterns; ``role`` None looks everywhere."""
         matching = _matching(names)
-        for file in self.python:
+        called = _called(self)
+        found = [each for name in called if matching(name) for each in called[name]]
+        for _, file, call in sorted(found, key=itemgetter(0)):
             if role is None or file.role is role:
-                for call in file.calls:
-                    if matching(call.name):
-                        yield file, call
+                yield file, call
 
     def importing(self, *packages: str, role: Role | None = Role.PRODUCTION) -> Iterator[Location]:
         """Where one of these packages is imported; ``role`` None looks everywhere."""
@@ -132,3 +128,21 @@ class Repository:
     def objects(self, *kinds: str) -> tuple[KubernetesObject, ...]:
         """The Kubernetes objects of these kinds."""
         return tuple(each for each in self.kubernetes if each.kind in kinds)
+
+
+@remembered
+def _lowered(repository: Repository) -> tuple[tuple[FileEntry, str, str], ...]:
+    """The files with their path and name in lower case."""
+    low = ((each, each.path.lower()) for each in repository.files)
+    return tuple((each, path, path.rpartition("/")[2]) for each, path in low)
+
+
+@remembered
+def _called(repository: Repository) -> Mapping[str, list[tuple[int, PythonFile, Call]]]:
+    """All calls by name, numbered in the order of the text: far fewer names than calls have to be matched."""
+    called: dict[str, list[tuple[int, PythonFile, Call]]] = {}
+    numbers = count()
+    for file in repository.python:
+        for call in file.calls:
+            called.setdefault(call.name, []).append((next(numbers), file, call))
+    return called

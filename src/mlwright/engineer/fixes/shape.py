@@ -6,16 +6,23 @@ returns texts; showing, asking and writing are done for all fixes in one place.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from mlwright.engineer.facts.repository import Repository
 
 LARGEST: Final = 2_000_000
-"""No file of more bytes is changed or read for a fix, data files apart."""
+"""No file of more bytes is changed."""
 
-Read = Callable[[str], bytes | None]
-"""What stands at a path from the root, or will once the fixes before this one are applied; None where there is no
-regular file, or one that is too large."""
+
+class Read(Protocol):
+    """Reads the repository as it will stand once the fixes before this one are applied."""
+
+    def __call__(self, path: str, *, head: int | None = None) -> bytes | None:
+        """The bytes of a file by its POSIX path from the root; with ``head`` no more than so many of the first.
+
+        None where there is no regular file, or, without ``head``, one that is larger than ``LARGEST``.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,9 +104,11 @@ def _torch(file: PythonFile, call: Call) -> tuple[str, bool | None] | None:
     text = first.text.strip()
     if "state_dict" in text:
         return "weights by torch.save", True
-    if not re.fullmatch(r"[\w.]+", text) or not _MODEL_NAME.fullmatch(text.rpartition(".")[2]):
-        return "torch.save", None
     gives = any(text in each.results and "state_dict" in each.name for each in file.calls)
-    built = any(text in each.targets and each.text.startswith(("{", "dict(")) for each in file.bindings)
-    # Two names in one expression, as in a conditional, are not followed.
-    return ("weights by torch.save", True) if gives or built else ("a whole module by torch.save", False)
+    built = [each.text for each in file.bindings if text in each.targets]
+    if gives or any("state_dict" in each for each in built):
+        return "weights by torch.save", True
+    named = re.fullmatch(r"[\w.]+", text) and _MODEL_NAME.fullmatch(text.rpartition(".")[2])
+    if not named or any(each.startswith(("{", "dict(")) for each in built):
+        return "torch.save", None
+    return "a whole module by torch.save", False

@@ -6,12 +6,15 @@ from typing import Final
 
 from mlwright.engineer.collect.fits import fits
 from mlwright.engineer.facts.code import Call, PythonFile, Role
+from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
-from mlwright.engineer.vocabulary.sides import imports_file
+from mlwright.engineer.vocabulary.sides import TRANSFORMERS, imported
+from mlwright.engineer.vocabulary.sources import table_reads
 from mlwright.model.findings import Location
 
 OURS: Final = (Role.PRODUCTION, Role.TOOL, Role.EXAMPLE, Role.DOCUMENT)
 _HOPS: Final = 3
+_LONGEST: Final = 80
 
 GRADIENT: Final = (
     "torch", "tensorflow", "keras", "jax", "flax", "lightning", "pytorch_lightning", "paddle", "mxnet", "fastai",
@@ -22,7 +25,7 @@ GRADIENT: Final = (
 METRIC: Final = re.compile(
     r"accuracy|\bacc\b|_acc\b|\bacc_|\bauc|_auc|auroc|\bf1|_f1|precision|recall|rmse|\bmse\b|_mse|\bmae\b|_mae|mape|\br2\b"
     r"|r2_|_r2\b|\bscores?\b|_scores?\b|metric|\bloss\b|_loss\b|perplexity|\bbleu|\brouge|\bwer\b|\bcer\b|map50|\biou\b"
-    r"|\bdice\b|performance|brier|kappa|\bndcg|\berror_rate|silhouette",
+    r"|\bdice\b|(absolute|squared|percentage)_error|classification_report|confusion_matrix|performance|brier|kappa|\bndcg|\berror_rate|silhouette",
     re.IGNORECASE,
 )
 """What a figure of a model's quality is called."""
@@ -48,32 +51,50 @@ CLASSIFIERS: Final = re.compile(
     r"(?:sklearn|xgboost|lightgbm|catboost|imblearn|cuml)\.(?:\w+\.)*(?:\w*Classifier|LogisticRegression(CV)?|(Linear|Nu)?SVC"
     r"|(Gaussian|Multinomial|Bernoulli|Complement)NB|Perceptron|(Linear|Quadratic)DiscriminantAnalysis|NearestCentroid)"
 )
+WRAPPERS: Final = frozenset(
+    (
+        "Pipeline", "make_pipeline", "GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "RFE", "RFECV",
+        "HalvingRandomSearchCV", "TransformedTargetRegressor", "OneVsRestClassifier", "OneVsOneClassifier",
+        "MultiOutputClassifier", "MultiOutputRegressor", "CalibratedClassifierCV", "BayesSearchCV", "ClassifierChain",
+        "TunedThresholdClassifierCV", "SelfTrainingClassifier",
+    )
+)  # fmt: skip
+"""What holds another estimator and is no model itself."""
+
+_ESTIMATOR: Final = re.compile(
+    r"\w*(?:Classifier|Regressor|Regression|NB|SVC|SVR|Discriminant\w*)|(?:Bayesian)?Ridge(?:CV)?|Lasso(?:CV)?"
+    r"|ElasticNet(?:CV)?|Perceptron|OLS|Logit|GLM|NearestCentroid"
+)
 TABULAR: Final = ("sklearn.", "xgboost.", "lightgbm.", "catboost.", "imblearn.", "cuml.", "statsmodels.")
 
 
+@remembered
 def ours(repository: Repository) -> tuple[PythonFile, ...]:
     """Everything but tests and other people's code: what is done anywhere there is done."""
     return tuple(each for each in repository.python if each.role in OURS)
 
 
+@remembered
 def training(repository: Repository) -> tuple[PythonFile, ...]:
     """The production files that train a model."""
     paths = {each.file.path for each in fits(repository.production)}
     return tuple(each for each in repository.production if each.path in paths)
 
 
+@remembered
 def training_side(repository: Repository) -> tuple[PythonFile, ...]:
     """The production files that train, and those that they import, over at most three hops."""
     known = {each.path: each for each in training(repository)}
     edge: Sequence[PythonFile] = tuple(known.values())
     for _ in range(_HOPS):
         words = frozenset[str]().union(*(each.words for each in edge)) if edge else frozenset()
+        reached = imported(edge, repository.production)
         near = [
             each
             for each in repository.production
             if each.path not in known
             and each.path.rpartition("/")[2].removesuffix(".py").lower() in words
-            and any(imports_file(one, each) for one in edge)
+            and each.path in reached
         ]
         known |= {each.path: each for each in near}
         edge = near
@@ -88,8 +109,38 @@ def models(files: Iterable[PythonFile]) -> tuple[tuple[PythonFile, Call], ...]:
         for call in file.calls
         if call.method == "fit"
         and call.made_by.startswith(TABULAR)
+        and not call.made_by.startswith(TRANSFORMERS)
         and (len([each for each in call.args if each.keyword is None]) >= 2 or call.argument("y") is not None)
     )
+
+
+@remembered
+def tabular(repository: Repository) -> bool:
+    """Whether models are trained on tables: by a library with ``fit(X, y)``, or where a table is read."""
+    files = training(repository)
+    paths = {each.path for each in files}
+    return (
+        bool(models(files))
+        or any(file.path in paths for file, _ in table_reads(repository))
+        or any(each.imports_any("mlwright") for each in files)
+    )
+
+
+def kinds(files: Sequence[PythonFile]) -> frozenset[str]:
+    """The classes of the estimators that are fitted by ``fit(X, y)``.
+
+    A pipeline, a search or a list that is gone through hides them: then those count that the same files make.
+    """
+    fitted = models(files)
+    paths = {file.path for file, _ in fitted}
+    made = {
+        call.name.rpartition(".")[2]
+        for file in files
+        if file.path in paths
+        for call in file.calls
+        if call.name.startswith(TABULAR) and _ESTIMATOR.fullmatch(call.name.rpartition(".")[2])
+    }
+    return frozenset(made | {kind(call) for _, call in fitted}) - WRAPPERS
 
 
 def kind(call: Call) -> str:
@@ -126,19 +177,21 @@ def matching(files: Iterable[PythonFile], pattern: str) -> list[tuple[str, Locat
     wanted = re.compile(pattern)
     found = []
     for file in files:
-        there = min((word for word in file.words if wanted.fullmatch(word)), default=None)
+        short = (word for word in file.words if len(word) <= _LONGEST)
+        there = min((word for word in short if wanted.fullmatch(word)), default=None)
         if there is not None:
             found.append((there, _place(file, there)))
     return found
 
 
-def imported(files: Iterable[PythonFile], *packages: str) -> list[tuple[str, Location]]:
-    """The files that import one of these packages: its name and the place."""
+def importing(files: Iterable[PythonFile], *packages: str) -> list[tuple[str, Location]]:
+    """The files that import one of these packages: the package and the place."""
     found = []
     for file in files:
         place = file.imports_any(*packages)
         if place is not None:
-            found.append((place.name, file.at(place)))
+            names = [each for each in packages if place.name == each or place.name.startswith(f"{each}.")]
+            found.append((max(names, key=len), file.at(place)))
     return found
 
 

@@ -1,13 +1,17 @@
 """Figures of quality that people wrote down: "accuracy: 0.93" in a document, ``{"auc": 0.81}`` in a file."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mlwright.engineer.facts.configuration import Text
+from mlwright.engineer.collect.walk import role_of
+from mlwright.engineer.facts.code import Role
+from mlwright.engineer.facts.configuration import Plain, Text
+from mlwright.engineer.facts.repository import Repository
 from mlwright.model.findings import Location
 
-METRICS_FILE: Final = re.compile(
+_METRICS_FILE: Final = re.compile(
     r"(^|/)[\w.-]*(metrics?|scores?|eval(uation)?(_results?|_report)?|results?|test_results?)[\w-]*\.(json|ya?ml)$"
 )
 _NAMES: Final = {
@@ -25,7 +29,10 @@ _KEYS: Final = tuple(
     (name, re.compile(rf"(?:(?:test|val|valid|eval|validation|holdout|mean|avg)[ _/-])?(?:{words})", re.I))
     for name, words in _NAMES.items()
 )
-_BETWEEN: Final = r"[\s|:=*_`\"'()~≈]{1,12}(?:(?:of|is|was|score|on (?:the )?test(?: set)?|about|around)[\s|:=*`\"'~≈]{1,4}){0,3}"
+_BETWEEN: Final = (
+    r"[\s|:=*_`\"'()~≈]{1,12}"
+    r"(?:(?:of|is|was|score|on (?:the )?test(?: set)?|about|around)[\s|:=*`\"'~≈]{1,4}){0,3}"
+)
 _SAID: Final = re.compile(
     rf"(?<![\w-])(?P<name>{'|'.join(_NAMES.values())})(?![\w@-]){_BETWEEN}"
     r"(?P<value>\d{1,6}(?:\.\d{1,8})?)(?P<percent>\s?%)?(?![\w.]*\d)",
@@ -90,3 +97,46 @@ def _score(name: str, written: str, percent: str | None, at: Location) -> list[S
     if not name or (name in BOUNDED and not 0 <= value <= 1):
         return []
     return [Score(name=name, value=value, written=written + (" %" if percent else ""), at=at)]
+
+
+def recorded(repository: Repository) -> list[Score]:
+    """The figures in files of metrics (``metrics.json`` and the like), those of the training part left out."""
+    found: list[Score] = []
+    for document in repository.documents:
+        if _METRICS_FILE.search(document.path.lower()) and role_of(document.path) in _OURS:
+            found += [
+                Score(name=name, value=value, written=f"{value:g}", at=document.at(*keys))
+                for keys, name, value in _leaves(document.data, ())
+            ]
+    return found
+
+
+_OURS: Final = (Role.PRODUCTION, Role.DOCUMENT, Role.TOOL)
+
+
+def _leaves(data: Plain, keys: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str, float]]:
+    if isinstance(data, dict) and len(keys) < 6:
+        for key, value in data.items():
+            yield from _leaves(value, (*keys, str(key)))
+    elif isinstance(data, int | float) and not isinstance(data, bool) and keys:
+        name = Score.name_of(str(keys[-1]))
+        if name and not any(_OTHER_PART.search(str(key)) for key in keys):
+            yield keys, name, float(data)
+
+
+_OTHER_PART: Final = re.compile(r"train|std|threshold|target|min_|baseline", re.IGNORECASE)
+
+
+def stated(repository: Repository) -> list[Score]:
+    """The figures that a README, a model card or a report states as measured."""
+    return [
+        score
+        for text in repository.texts
+        if role_of(text.path) in _OURS and _REPORT.search(text.path.lower())
+        for score in scores_in(text)
+    ]
+
+
+_REPORT: Final = re.compile(
+    r"(^|/)[\w.-]*(readme|model[-_]?card|results?|metrics?|report|evaluation|performance)[\w.-]*$"
+)

@@ -2,10 +2,11 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from mlwright.engineer.facts.code import Function, PythonFile
+from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
 
 WEB: Final = (
@@ -51,11 +52,13 @@ def serves(file: PythonFile, screens: bool = True) -> bool:
     return file.imports_any(*WEB, *MODEL_SERVERS, *(SCREENS if screens else ())) is not None
 
 
+@remembered
 def training_files(repository: Repository) -> tuple[PythonFile, ...]:
     """The production files that fit a model."""
     return tuple(each for each in repository.production if trains(each))
 
 
+@remembered
 def serving_files(repository: Repository, screens: bool = True) -> tuple[PythonFile, ...]:
     """The production files that answer requests."""
     return tuple(each for each in repository.production if serves(each, screens))
@@ -71,6 +74,7 @@ _FEATURE_NAME: Final = re.compile(
 )
 
 
+@remembered
 def feature_functions(repository: Repository) -> tuple[tuple[PythonFile, Function], ...]:
     """The public functions that make features out of raw values, by their own name or their file's."""
     return tuple(
@@ -98,19 +102,31 @@ def modules_of(file: PythonFile) -> tuple[str, ...]:
 
 def imported(files: Iterable[PythonFile], among: Iterable[PythonFile]) -> frozenset[str]:
     """The paths of those files that one of ``files`` imports, or something of them, by any name they may have."""
-    known: dict[str, list[str]] = defaultdict(list)
-    for each in among:
-        for name in modules_of(each):
-            known[name].append(each.path)
-    found: set[str] = set()
-    for file in files:
-        for each_import in file.imports:
-            parts = each_import.name.split(".")
-            for length in range(1, len(parts) + 1):
-                found.update(path for path in known.get(".".join(parts[:length]), ()) if path != file.path)
-    return frozenset(found)
+    known = _names(among)
+    return frozenset(path for file in files for path in _reached(file, known))
+
+
+def importers(files: Iterable[PythonFile], of: Iterable[PythonFile]) -> tuple[PythonFile, ...]:
+    """Those of ``files`` that import one of the others, or something of it, by any name it may have."""
+    known = _names(of)
+    return tuple(file for file in files if any(True for _ in _reached(file, known)))
 
 
 def imports_file(file: PythonFile, other: PythonFile) -> bool:
     """Whether a file imports another one, or something of it, by any name it may have."""
-    return bool(imported((file,), (other,)))
+    return bool(importers((file,), (other,)))
+
+
+def _names(files: Iterable[PythonFile]) -> Mapping[str, list[str]]:
+    known: dict[str, list[str]] = defaultdict(list)
+    for each in files:
+        for name in modules_of(each):
+            known[name].append(each.path)
+    return known
+
+
+def _reached(file: PythonFile, known: Mapping[str, list[str]]) -> Iterator[str]:
+    for each in file.imports:
+        parts = each.name.split(".")
+        for length in range(1, len(parts) + 1):
+            yield from (path for path in known.get(".".join(parts[:length]), ()) if path != file.path)

@@ -8,6 +8,7 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mlwright.doors.cli.commands.fixing import fix
 from mlwright.doors.cli.door import Door, command
 from mlwright.doors.cli.show import table
 from mlwright.doors.reports.html import html
@@ -45,6 +46,9 @@ class Asked:
     changed_since: str | None
     fail_under: float | None
     fail_on: str | None
+    fixes: tuple[str, ...]
+    yes: bool
+    dry_run: bool
 
     @property
     def gate(self) -> Severity | None:
@@ -64,7 +68,8 @@ class Asked:
     example="mlwright assess\n"
     "mlwright assess ../churn --html report.html\n"
     "mlwright assess --explain data.contract\n"
-    "mlwright assess --changed-since main --fail-on warning --sarif report.sarif",
+    "mlwright assess --changed-since main --fail-on warning --sarif report.sarif\n"
+    "mlwright assess --fix seed,gitignore",
 )
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @click.option("--mlflow", metavar="URI", help="Ask this MLflow server what runs.")
@@ -81,6 +86,17 @@ class Asked:
 @click.option("--changed-since", metavar="REV", help="Gate on what changed since a git revision.")
 @click.option("--fail-under", metavar="N", type=click.FloatRange(0, 100), help="Least readiness shown.")
 @click.option("--fail-on", type=click.Choice([str(each) for each in Severity]), help="Least grave problem.")
+@click.option(
+    "--fix",
+    "fixes",
+    metavar="[ID,…]",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    help="Mend what a machine can: show the diff, ask, write. 'lock' asks the package index for versions.",
+)
+@click.option("--yes", is_flag=True, help="With --fix: write without asking.")
+@click.option("--dry-run", is_flag=True, help="With --fix: show the whole diff, write nothing.")
 def assess(door: Door, listed: bool, **given: object) -> None:
     """Look at a repository and say what a senior MLOps engineer would; nothing in it is run, and nothing is sent.
 
@@ -92,6 +108,9 @@ def assess(door: Door, listed: bool, **given: object) -> None:
         return
     asked = Asked(**given)  # type: ignore[arg-type]  # click made each of them what it is
     _refuse_nonsense(asked, as_json=door.as_json)
+    if asked.fixes:
+        fix(door, asked.path, asked.fixes, yes=asked.yes, dry_run=asked.dry_run)
+        return
     _refuse_unknown(asked, list(door.engineer.probes))
     standing = _stand(door, asked)
     _write(door, asked, standing)
@@ -106,6 +125,23 @@ def assess(door: Door, listed: bool, **given: object) -> None:
 
 
 def _refuse_nonsense(asked: Asked, *, as_json: bool) -> None:
+    if (asked.yes or asked.dry_run) and not asked.fixes:
+        raise UsageError(
+            "--yes and --dry-run are for --fix", next_command=f"mlwright assess {asked.path} --fix --dry-run"
+        )
+    reports = (
+        asked.html,
+        asked.sarif,
+        asked.baseline,
+        asked.write_baseline,
+        asked.changed_since,
+        asked.mlflow,
+    )
+    gates = (asked.fail_under, asked.fail_on, asked.rubric, asked.explain)
+    if asked.fixes and (any(each is not None for each in (*reports, *gates)) or asked.only or asked.topics):
+        raise UsageError(
+            "--fix mends and reports nothing else", next_command=f"mlwright assess {asked.path} --fix"
+        )
     to_stdout = [*([asked.html] if asked.html else []), *([asked.sarif] if asked.sarif else [])]
     if sum(str(each) == "-" for each in to_stdout) + as_json > 1:
         raise UsageError(

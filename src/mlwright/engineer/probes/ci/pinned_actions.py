@@ -53,7 +53,7 @@ def _own_owners(repository: Repository) -> frozenset[str]:
 PROBE = Probe(
     id="ci.pinned_actions",
     title="actions of others are pinned by commit",
-    why="A tag can be moved: in 2025 one stolen account printed the secrets of 23,000 repositories that used an action.",
+    why="A tag can be moved: in 2025 a stolen token made an action that 23,000 repositories use print secrets.",
     remedy="zizmor --fix=all .github/workflows, or replace each tag by the commit that it names",
     look=look,
     when=When.ALWAYS,

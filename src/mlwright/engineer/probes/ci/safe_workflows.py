@@ -31,7 +31,7 @@ _WRITTEN: Final = re.compile(
 )
 _HEAD: Final = re.compile(
     r"github\.event\.pull_request\.head\.|github\.head_ref|github\.event\.workflow_run\.head_(?:sha|branch)"
-    r"|refs/pull/|github\.event\.issue\.number"
+    r"|refs/pull/"
 )
 _INJECTED: Final = "template-injection"
 
@@ -45,8 +45,9 @@ def look(repository: Repository) -> Answer:
     guarded: dict[Location, str] = {}
     open_ = {each.path: each for each in workflows if _STRANGERS.intersection(each.triggers)}
     for workflow in open_.values():
+        chosen = _labelled(workflow)
         for at, what, guard in (*_injections(workflow), *_checkouts(workflow)):
-            (guarded if guard else wrong)[at] = what
+            (guarded if guard or chosen else wrong)[at] = what
     for scan in repository.scans:
         for hit in scan.hits:
             if hit.rule == _INJECTED and hit.severity is Severity.ERROR and hit.location.path in open_:
@@ -67,6 +68,15 @@ def look(repository: Repository) -> Answer:
     return yes(
         f"{counted(len(workflows), 'workflow')}, {len(open_)} of them set off by strangers, run none of their code"
     )
+
+
+def _labelled(workflow: Workflow) -> bool:
+    """Whether it starts only when one of us labels a pull request."""
+    types = (
+        workflow.document.get("on", "pull_request_target", "types") if workflow.document is not None else None
+    )
+    others = _STRANGERS.intersection(workflow.triggers) - {"pull_request_target"}
+    return not others and types in ("labeled", ["labeled"])
 
 
 def _near(at: Location, known: set[tuple[str, int | None]]) -> bool:
@@ -119,7 +129,7 @@ PROBE = Probe(
     id="ci.safe_workflows",
     title="no stranger's text or code runs in CI with our rights",
     why="An issue's title can be a shell command: who opens it has the token that pushes and publishes.",
-    remedy="hand texts over by env:, and run strangers' code under pull_request without secrets; zizmor shows each place",
+    remedy="hand texts over by env:, run strangers' code under pull_request without secrets; zizmor shows where",
     look=look,
     when=When.ALWAYS,
     severity=Severity.ERROR,

@@ -18,7 +18,9 @@ def look(repository: Repository) -> Answer:
     best = max(found, key=lambda each: (len(sections_of(each)), each.path))
     there = sections_of(best)
     missing = [title for title in SECTIONS if title not in there]
-    values = {"sections": len(there), "of": len(SECTIONS), "percent": round(100 * len(there) / len(SECTIONS))}
+    share = round(100 * len(there) / len(SECTIONS))
+    parts = {title: title in there for title in SECTIONS}
+    values = {"sections": len(there), "of": len(SECTIONS), "percent": share, **parts}
     said = f"{len(there)} of {len(SECTIONS)} sections"
     if not missing:
         return yes(said, Location(path=best.path), **values)

@@ -17,7 +17,7 @@ def look(repository: Repository) -> Answer:
         return no_question("no function that makes features was recognised")
     said = frozenset[str]().union(*(test.words for test in repository.tests))
     tested = [(file, each) for file, each in functions if each.name.rpartition(".")[2].lower() in said]
-    loose = [(file, each) for file, each in functions if (file, each) not in tested]
+    loose = [(file, each) for file, each in functions if each.name.rpartition(".")[2].lower() not in said]
     values = {"functions": len(functions), "tested": len(tested)}
     if len(tested) >= _ENOUGH * len(functions):
         return yes(

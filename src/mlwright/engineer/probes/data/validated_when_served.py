@@ -52,7 +52,9 @@ def look(repository: Repository) -> Answer:
     served = {each.path for each in files}
     raw = [(file, call) for file, call in repository.calls(*_RAW) if file.path in served]
     open_ones = [
-        file.at(call) for file, call in raw if _REFUSALS.isdisjoint(file.words) and not file.handlers
+        file.at(call)
+        for file, call in raw
+        if _asks(file) and _REFUSALS.isdisjoint(file.words) and not file.handlers
     ]
     if open_ones:
         return no(
@@ -77,6 +79,11 @@ def _declares(file: PythonFile) -> tuple[Class, ...]:
         and any(base in ("pydantic.BaseModel", "msgspec.Struct", "sqlmodel.SQLModel") for base in each.bases)
         and not each.name.endswith(("Settings", "Config"))
     )
+
+
+def _asks(file: PythonFile) -> bool:
+    """Whether a file asks the model itself: what it hands on may be checked where it arrives."""
+    return any(call.method.startswith("predict") and call.receiver for call in file.calls)
 
 
 PROBE = Probe(

@@ -4,9 +4,9 @@ from typing import Final
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, unsupported, yes
-from mlwright.engineer.vocabulary.learning import SIMPLE, kind, matching, models, ours, said, training
+from mlwright.engineer.vocabulary.learning import SIMPLE, kinds, matching, models, ours, said
 from mlwright.engineer.vocabulary.signs import signs
-from mlwright.engineer.vocabulary.sources import only_bundled, reads_tables
+from mlwright.engineer.vocabulary.sources import only_bundled
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Location
@@ -16,7 +16,10 @@ _WORDS: Final = frozenset(
     "persistence most_popular toppopular majority_class zero_rule zeror last_value naive_forecast naive_prediction "
     "null_model mean_absolute_scaled_error mase randomwalkwithdrift compare_models skill_score".split()
 )
-_NAMED: Final = r"(\w*_)?baselines?(_\w*)?|(\w+_)?(naive|heuristic)_(model|forecast\w*|pred\w*|score|rmse|mae|accuracy|auc)"
+_NAMED: Final = (
+    r"(\w*_)?baselines?(_\w*)?"
+    r"|(\w+_)?(naive|heuristic)_(model|forecast\w*|pred\w*|score|rmse|mae|accuracy|auc)"
+)
 
 
 def look(repository: Repository) -> Answer:
@@ -25,18 +28,17 @@ def look(repository: Repository) -> Answer:
     found = said(files, _WORDS) or matching(files, _NAMED) or list(signs(repository, files=("*baseline*.*",)))
     if found:
         return yes(f"{found[0][0]} is the simpler one", *[place for _, place in found][:SHOWN])
-    fitted = models(files)
-    kinds = {kind(call) for _, call in fitted}
-    places = [file.at(call) for file, call in fitted][:SHOWN]
-    simple, heavy = kinds & SIMPLE, kinds - SIMPLE
+    places = [file.at(call) for file, call in models(files)][:SHOWN]
+    fitted = kinds(files)
+    simple, heavy = fitted & SIMPLE, fitted - SIMPLE
     if simple and heavy:
-        return yes(f"{listed(simple)} beside {listed(heavy)}", *places, models=len(kinds))
+        return yes(f"{listed(simple)} beside {listed(heavy)}", *places, models=len(fitted))
     if simple:
         return no_question(f"{listed(simple)} is a simple model itself")
     return _none(repository, heavy, places)
 
 
-def _none(repository: Repository, heavy: set[str], places: list[Location]) -> Answer:
+def _none(repository: Repository, heavy: frozenset[str], places: list[Location]) -> Answer:
     if only_bundled(repository):
         return no_question("the only data seen is public and has known results")
     for text in repository.texts:
@@ -46,11 +48,9 @@ def _none(repository: Repository, heavy: set[str], places: list[Location]) -> An
             )
     if "r2_score" in frozenset[str]().union(*(each.words for each in ours(repository))):
         return unknown("R² compares with the mean, and nothing else does", *places)
-    if not heavy and not reads_tables(repository):
-        return unsupported("for models of images, text and sound this probe knows no baseline")
-    said_of = listed(heavy) if heavy else "the model"
-    at = places or [Location(path=each.path) for each in training(repository)][:SHOWN]
-    return no(f"{said_of} is compared with nothing simpler", *at, models=len(heavy))
+    if not heavy:
+        return unsupported("only for models with fit(X, y) can this probe tell what a simpler one would be")
+    return no(f"{listed(heavy)} is compared with nothing simpler", *places, models=len(heavy))
 
 
 PROBE = Probe(

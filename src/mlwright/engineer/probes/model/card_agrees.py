@@ -1,15 +1,14 @@
 """Is what the model card says still so?"""
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
-from mlwright.engineer.facts.configuration import Plain, Text
+from mlwright.engineer.facts.configuration import Text
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
 from mlwright.engineer.vocabulary.cards import cards, front_matter
-from mlwright.engineer.vocabulary.learning import imported, training
-from mlwright.engineer.vocabulary.scores import METRICS_FILE, Score, scores_in
+from mlwright.engineer.vocabulary.learning import importing, training
+from mlwright.engineer.vocabulary.scores import Score, recorded, scores_in
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
@@ -29,7 +28,7 @@ _LIBRARY: Final = re.compile(r"^library_name\s*:\s*[\"']?([\w-]+)", re.MULTILINE
 
 def look(repository: Repository) -> Answer:
     """Compare each metric that the card gives one value with the metrics file, and its library with the imports."""
-    measured = _measured(repository)
+    measured = {each.name: each for each in _single(recorded(repository))}
     agreed: list[str] = []
     wrong: list[tuple[str, Location]] = []
     for card in cards(repository):
@@ -54,29 +53,6 @@ def look(repository: Repository) -> Answer:
     return unknown("there is no metrics file to compare the card with (metrics.json would do)")
 
 
-def _measured(repository: Repository) -> dict[str, Score]:
-    """The metrics of which the files of metrics hold exactly one value."""
-    found: list[Score] = []
-    for document in repository.documents:
-        if METRICS_FILE.search(document.path.lower()):
-            found += [
-                Score(name=name, value=value, written=f"{value:g}", at=document.at(*keys))
-                for keys, name, value in _leaves(document.data, ())
-            ]
-    return {each.name: each for each in _single(found)}
-
-
-def _leaves(data: Plain, keys: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str, float]]:
-    if isinstance(data, dict) and len(keys) < 6:
-        for key, value in data.items():
-            yield from _leaves(value, (*keys, str(key)))
-    elif isinstance(data, int | float) and not isinstance(data, bool) and keys:
-        # A figure of the training part, or of a fold, is another one.
-        name = Score.name_of(str(keys[-1]))
-        if name and not any("train" in str(key).lower() or "std" in str(key).lower() for key in keys):
-            yield keys, name, float(data)
-
-
 def _single(scores: list[Score]) -> list[Score]:
     names = [each.name for each in scores]
     return [each for each in scores if names.count(each.name) == 1]
@@ -89,9 +65,9 @@ def _library(repository: Repository, card: Text) -> str | None:
     trained = training(repository)
     if found is None or packages is None or not trained:
         return None
-    if imported(repository.production, *packages):
+    if importing(repository.production, *packages):
         return ""
-    others = [name for each in _LIBRARIES.values() for name, _ in imported(trained, *each)]
+    others = [name for each in _LIBRARIES.values() for name, _ in importing(trained, *each)]
     if not others:
         return None
     return (

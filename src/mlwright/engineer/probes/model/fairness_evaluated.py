@@ -5,7 +5,7 @@ from typing import Final
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
 from mlwright.engineer.vocabulary.columns import DIRECT, PROTECTED, feature_columns
-from mlwright.engineer.vocabulary.learning import imported, matching, ours, training_side
+from mlwright.engineer.vocabulary.learning import importing, matching, ours, training_side
 from mlwright.engineer.vocabulary.sections import sections
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
@@ -29,7 +29,7 @@ _PAIRS: Final = (("sex", "age"), ("race", "sex"), ("race", "age"))
 def look(repository: Repository) -> Answer:
     """Look for a comparison of groups or a written reason; without them, whether the data is about people."""
     files = ours(repository)
-    found = imported(files, *_PACKAGES) or matching(files, _NAMED)
+    found = importing(files, *_PACKAGES) or matching(files, _NAMED)
     if found:
         return yes(f"groups are compared: {found[0][0]}", *[place for _, place in found][:SHOWN])
     written = sections(repository, r".*\b(fairness|bias(es)?|ethic\w*|inclusion|disparit\w+)\b.*")

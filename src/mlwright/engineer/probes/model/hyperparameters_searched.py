@@ -4,7 +4,7 @@ from typing import Final
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
-from mlwright.engineer.vocabulary.learning import UNTUNED, imported, kind, models, ours, said, training
+from mlwright.engineer.vocabulary.learning import UNTUNED, importing, kinds, ours, said, training
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Location
@@ -18,20 +18,20 @@ _WORDS: Final = frozenset(
     "gridsearchcv randomizedsearchcv halvinggridsearchcv halvingrandomsearchcv parametergrid parametersampler "
     "bayessearchcv hyperparameter_search tune_model hyperparametertuningjob hyperparametertuner hyperdriveconfig "
     "logisticregressioncv ridgecv lassocv elasticnetcv lr_find randomized_search grid_search auto_arima "
-    "tune_hyperparameters randomsearch hyperband".split()
+    "tune_hyperparameters randomsearch hyperband evolve".split()
 )
 
 
 def look(repository: Repository) -> Answer:
     """Look for a search in code, a sweep in settings, or an experiment in a cluster."""
     files = ours(repository)
-    found = imported(files, *_PACKAGES) or said(files, _WORDS) or _sweeps(repository)
+    found = importing(files, *_PACKAGES) or said(files, _WORDS) or _sweeps(repository)
     if found:
         return yes(f"searched with {found[0][0]}", *[place for _, place in found][:SHOWN])
     trained = training(repository)
-    kinds = {kind(call) for _, call in models(trained)}
-    if kinds and kinds <= UNTUNED:
-        return no_question(f"{listed(kinds)} has next to nothing to search for")
+    fitted = kinds(trained)
+    if fitted and fitted <= UNTUNED:
+        return no_question(f"{listed(fitted)} has next to nothing to search for")
     if any("product" in file.words and file.imports_any("itertools") for file in trained):
         return unknown("itertools.product may go through a grid; what it does cannot be told")
     return no(

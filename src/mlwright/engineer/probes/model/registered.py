@@ -5,7 +5,7 @@ from typing import Final
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
 from mlwright.engineer.vocabulary.artifacts import saves
-from mlwright.engineer.vocabulary.learning import imported, ours, said
+from mlwright.engineer.vocabulary.learning import importing, ours, said
 from mlwright.engineer.vocabulary.signs import signs
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
@@ -14,18 +14,20 @@ _CALLS: Final = (
     "mlwright.register", "*.register_model", "*.create_model_version", "*.create_registered_model", "*.link_model",
     "*.link_artifact", "*.push_to_hub", "google.cloud.aiplatform.Model.upload", "*.create_model_package",
     "*.RegisterModel", "bentoml.*.save_model", "bentoml.*.import_model", "*.OutputModel", "neptune.init_model*",
-    "mlem.api.save", "*.transition_model_version_stage", "*.set_registered_model_alias", "*.ModelUploadOp", "*.ModelStep",
-    "*.models.create_or_update", "*.save_to_registry",
+    "mlem.api.save", "*.transition_model_version_stage",
+    "*.set_registered_model_alias", "*.ModelUploadOp",
+    "*.ModelStep", "*.models.create_or_update", "*.save_to_registry",
 )  # fmt: skip
 _WORDS: Final = frozenset(
-    "registered_model_name push_to_hub upload_folder model_package_group_name hub_model_id model_registry modelregistry".split()
+    "registered_model_name push_to_hub upload_folder model_package_group_name hub_model_id "
+    "model_registry modelregistry".split()
 )
 
 
 def look(repository: Repository) -> Answer:
     """Look for a registry of any make; a model that only goes to a file has no version."""
     found = list(signs(repository, calls=_CALLS)) or said(ours(repository), _WORDS)
-    found = found or imported(ours(repository), "mlem", "hsml")
+    found = found or importing(ours(repository), "mlem", "hsml")
     if found:
         return yes(f"models are registered: {found[0][0]}", *[place for _, place in found][:SHOWN])
     resources = [each for each in repository.resources if "model_package_group" in each.type]

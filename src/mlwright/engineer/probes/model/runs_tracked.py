@@ -5,16 +5,17 @@ from typing import Final
 from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
-from mlwright.engineer.vocabulary.learning import METRIC, imported, ours, said, training
+from mlwright.engineer.vocabulary.learning import METRIC, importing, ours, said, training
 from mlwright.engineer.vocabulary.words import SHOWN
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Location
 
 _TRACKERS: Final = (
-    "mlflow", "wandb", "neptune", "comet_ml", "tensorboard", "torch.utils.tensorboard", "tensorboardX", "dvclive",
-    "aim",     "clearml", "sacred", "guild", "determined", "trackio", "swanlab", "azureml.core", "polyaxon", "losswise",
-    "sagemaker.experiments", "smexperiments", "vertexai", "hopsworks", "mlwright",
+    "mlflow", "wandb", "neptune", "comet_ml", "tensorboard", "torch.utils.tensorboard", "tensorboardX",
+    "dvclive", "aim", "clearml", "sacred", "guild", "determined", "trackio", "swanlab", "azureml.core",
+    "polyaxon", "losswise", "sagemaker.experiments", "smexperiments", "vertexai", "hopsworks", "mlwright",
     "tensorboard_logger", "visdom", "keepsake", "labml", "ml_metadata", "tfx", "kedro_mlflow", "dagshub",
+    "dora", "flashy", "clu",
 )  # fmt: skip
 _WORDS: Final = frozenset(
     "tensorboard csvlogger tensorboardlogger wandblogger mlflowlogger summarywriter neptunelogger cometlogger "
@@ -39,11 +40,11 @@ _WRITES: Final = (
 def look(repository: Repository) -> Answer:
     """Look for a tracker, for DVC's metrics, then for figures that end in a file or a framework's own log."""
     files = ours(repository)
-    found = imported(files, *_TRACKERS) or said(files, _WORDS) or _dvc(repository)
+    found = importing(files, *_TRACKERS) or said(files, _WORDS) or _dvc(repository)
     if found:
         return yes(f"{found[0][0]} keeps what was tried", *[place for _, place in found][:SHOWN])
     trained = training(repository)
-    framework = imported(trained, *_OWN_LOGS)
+    framework = importing(trained, *_OWN_LOGS)
     if framework:
         name = framework[0][0].partition(".")[0]
         return unknown(

@@ -7,7 +7,7 @@ from mlwright.engineer.facts.code import Call, PythonFile
 from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
-from mlwright.engineer.vocabulary.learning import imported, training, training_side
+from mlwright.engineer.vocabulary.learning import importing, training, training_side
 from mlwright.engineer.vocabulary.words import SHOWN, counted, listed
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Location
@@ -29,8 +29,8 @@ _ENOUGH: Final = 3
 
 def look(repository: Repository) -> Answer:
     """Look for settings that a file or a command line gives; then for hyperparameters written into the calls."""
-    side = training_side(repository)
-    found = [place for _, place in imported(side, *READERS)]
+    found = [place for _, place in importing(training(repository), *READERS)]
+    found = found or [place for _, place in importing(training_side(repository), *READERS)]
     found += [
         Location(path=each.path)
         for each in repository.find("params.y*ml", "hparams.y*ml", "hyperparameters.*")

@@ -6,7 +6,7 @@ from typing import Final
 from mlwright.engineer.facts.code import Call, PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, yes
-from mlwright.engineer.vocabulary.learning import imported, training_side
+from mlwright.engineer.vocabulary.learning import importing, training_side
 from mlwright.engineer.vocabulary.words import SHOWN, counted
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Location
@@ -14,8 +14,8 @@ from mlwright.model.findings import Location
 _TYPED: Final = (
     "pydantic", "pydantic_settings", "jsonargparse", "tyro", "simple_parsing", "hydra.core.config_store", "typer",
     "tap", "jsonschema", "cerberus", "voluptuous", "marshmallow", "yamale", "strictyaml", "dacite", "cattrs",
-    "msgspec", "schema", "pykwalify", "draccus", "pyrallis", "transformers.HfArgumentParser", "mlwright", "gin", "click",
-    "lightning.pytorch.cli", "pytorch_lightning.cli", "confection", "absl.flags", "yacs", "typed_settings",
+    "msgspec", "schema", "pykwalify", "draccus", "pyrallis", "transformers.HfArgumentParser", "mlwright", "gin",
+    "click", "lightning.pytorch.cli", "pytorch_lightning.cli", "confection", "absl.flags", "yacs", "typed_settings",
 )  # fmt: skip
 _CLASS: Final = re.compile(
     r".*(Config|Settings|Params|Parameters|Args|Arguments|Options|HParams|Hyperparameters)$", re.I
@@ -29,7 +29,7 @@ _LOADS: Final = ("safe_load", "load", "loads", "full_load", "read")
 def look(repository: Repository) -> Answer:
     """Look for types of the settings; then for settings that are read as a bare mapping."""
     side = training_side(repository)
-    found = [place for _, place in imported(side, *_TYPED)]
+    found = [place for _, place in importing(side, *_TYPED)]
     found += [
         file.at(each) for file in side for each in file.classes if _CLASS.match(each.name) and each.fields
     ]

@@ -11,7 +11,7 @@ from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
 
 _WORDS: Final = frozenset(
-    "infer_signature modelsignature input_example autolog signatures initial_types input_signature input_schema "
+    "infer_signature modelsignature input_example autolog initial_types input_signature input_schema "
     "feature_names_in_ tensorspec colspec serving_default".split()
 )
 _CARRY: Final = ("ONNX", "SavedModel", "Keras", "mlwright", "safetensors")

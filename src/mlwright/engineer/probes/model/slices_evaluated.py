@@ -4,9 +4,9 @@ from typing import Final
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
-from mlwright.engineer.vocabulary.learning import METRIC, imported, matching, ours, training
+from mlwright.engineer.vocabulary.learning import METRIC, importing, matching, ours, tabular, training
 from mlwright.engineer.vocabulary.sections import sections
-from mlwright.engineer.vocabulary.sources import only_bundled, reads_tables
+from mlwright.engineer.vocabulary.sources import only_bundled
 from mlwright.engineer.vocabulary.words import SHOWN
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Location
@@ -16,7 +16,7 @@ _PACKAGES: Final = (
     "domino", "robustness_gym", "checklist", "responsibleai", "raiwidgets", "fairness_indicators", "meerkat",
 )  # fmt: skip
 _NAMED: Final = (
-    r"metricframe|slicingspec|(\w*_)?(slice|subgroup|segment|cohort|group|site|region|country|class)_?"
+    r"metricframe|slicingspec|(\w*_)?(slice|subgroup|segment|cohort|group|site|region|country)_?"
     r"(metrics?|scores?|performance|evaluation|accuracy|auc|rmse|mae|errors?)"
     r"|(\w*_)?(metrics?|scores?|performance|evaluate|evaluation|accuracy|auc|rmse|mae|errors?|results?)_"
     r"(by|per)_(?!epoch|fold|step|iter|batch|class|model|horizon|second|run|trial)\w+"
@@ -28,7 +28,7 @@ _NAMED: Final = (
 def look(repository: Repository) -> Answer:
     """Look for metrics by group: a package, a name that says so, or a metric applied to groups of a frame."""
     files = ours(repository)
-    found = imported(files, *_PACKAGES) or matching(files, _NAMED)
+    found = importing(files, *_PACKAGES) or matching(files, _NAMED)
     if found:
         return yes(f"{found[0][0]} looks at parts", *[place for _, place in found][:SHOWN])
     grouped = [
@@ -46,7 +46,7 @@ def look(repository: Repository) -> Answer:
         return yes(f'written down under "{written[0].title}"', *[each.at for each in written][:SHOWN])
     if only_bundled(repository):
         return no_question("the only data seen is public; which parts would matter nobody can say")
-    if not reads_tables(repository):
+    if not tabular(repository):
         return unknown("no table is read, and which parts of images, text or sound matter cannot be told")
     return no(
         "one figure for all rows, none by group", *[Location(path=each.path) for each in training(repository)]

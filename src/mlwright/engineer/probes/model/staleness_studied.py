@@ -3,8 +3,8 @@
 from typing import Final
 
 from mlwright.engineer.facts.repository import Repository
-from mlwright.engineer.probe import Answer, Probe, When, no, no_question, yes
-from mlwright.engineer.vocabulary.learning import matching, ours, said
+from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
+from mlwright.engineer.vocabulary.learning import matching, ours, said, tabular
 from mlwright.engineer.vocabulary.sections import sections
 from mlwright.engineer.vocabulary.signs import signs
 from mlwright.engineer.vocabulary.sources import only_bundled
@@ -35,6 +35,8 @@ def look(repository: Repository) -> Answer:
         return yes(f'written down under "{written[0].title}"', *[each.at for each in written][:SHOWN])
     if only_bundled(repository):
         return no_question("the data is a public set that does not move with time")
+    if not tabular(repository):
+        return unknown("whether the world of these images, texts or sounds moves with time cannot be told")
     return no("no backtest and no study of how quality falls with the age of a model")
 
 

@@ -1,0 +1,1 @@
+"""The engineer for coding agents, over the Model Context Protocol."""

@@ -1,0 +1,2 @@
+project = "wavelabels"
+extensions = ["sphinx.ext.autodoc"]

@@ -1,0 +1,3 @@
+from setuptools import setup
+
+setup(classifiers=["Programming Language :: Python :: 3"])

@@ -1,0 +1,3 @@
+from wavelabels.detector import Detector
+
+__all__ = ["Detector"]
