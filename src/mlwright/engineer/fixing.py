@@ -47,6 +47,17 @@ class Files:
         except OSError:
             return None
 
+    def in_the_way(self, path: str) -> str:
+        """What keeps a file from being written here: a link, or something that was not read; "" for nothing."""
+        if path in self._known:
+            return "" if self.standing(path) is not None else "it cannot be read, or is too large"
+        here = self._root
+        for name in path.split("/"):
+            here = here / name
+            if here.is_symlink():
+                return f"{name} is a symbolic link, and links are not followed"
+        return "something stands there that was not read" if here.exists() else ""
+
 
 @dataclass(frozen=True, slots=True)
 class _Step:
@@ -89,6 +100,7 @@ def plan(
             continue
         draft = fix.plan(step.repository, files)
         draft = replace(draft, changes={p: c for p, c in draft.changes.items() if c != files(p)})
+        draft = _possible(draft, files)
         after = _after(step, draft, probes, scanners)
         draft = _own_medicine(draft, step, after)
         if draft.changes:
@@ -127,7 +139,7 @@ def result(plan: FixPlan, written: tuple[str, ...], after: Assessment) -> FixRes
             finding=id, title=now[id].title, why=reasons.get(id) or now[id].evidence, remedy=now[id].remedy
         )
         for id in sorted(aims & set(now))
-        if now[id].outcome is not Outcome.TRUE and plan.outcomes.get(id) is Outcome.FALSE
+        if not _mended(now[id]) and plan.outcomes.get(id) is Outcome.FALSE
     ]
     return FixResult(
         subject=plan.subject,
@@ -147,6 +159,21 @@ def _targets(fix: Fix, probes: Mapping[str, Probe]) -> tuple[str, ...]:
 
 def _fails(findings: Mapping[str, Finding], id: str) -> bool:
     return id in findings and findings[id].outcome is Outcome.FALSE
+
+
+def _possible(draft: Draft, files: Files) -> Draft:
+    """A draft that could not be written is not offered."""
+    for path in sorted(draft.changes):
+        why = files.in_the_way(path) if path not in files.planned else ""
+        if why:
+            return Draft(refused=f"{path} cannot be written: {why}", notes=draft.notes)
+    return draft
+
+
+def _mended(finding: Finding) -> bool:
+    """Whether what was asked holds, or there is nothing left to ask; a question that waits for another is open."""
+    nothing_left = finding.outcome is Outcome.NOT_APPLICABLE and "blocked_by" not in finding.values
+    return finding.outcome is Outcome.TRUE or nothing_left
 
 
 def _after(step: _Step, draft: Draft, probes: Mapping[str, Probe], scanners: Sequence[Scanner]) -> _Step:
@@ -171,7 +198,7 @@ def _own_medicine(draft: Draft, before: _Step, after: _Step) -> Draft:
 
 
 def _planned(fix: Fix, draft: Draft, failing: Sequence[str], before: _Step, after: _Step) -> PlannedFix:
-    turns = [id for id in failing if draft.changes and after.findings[id].outcome is Outcome.TRUE]
+    turns = [id for id in failing if draft.changes and _mended(after.findings[id])]
     new = [id for id in draft.leaves if _fails(after.findings, id)]
     known = (*failing, *new) if draft.changes else tuple(id for id in failing if id in draft.leaves)
     left = [id for id in dict.fromkeys(known) if id not in turns]

@@ -9,6 +9,7 @@ from mlwright.model.assessment import RepositoryKind
 from mlwright.model.findings import Finding, Outcome
 
 _RELEASE: Final = "but this is a source release, which leaves such files out: look at its repository"
+_PART: Final = "but these are some files of something larger"
 _BLOCKED: Final = "this does not arise before {after} holds"
 
 
@@ -47,8 +48,13 @@ def _look(probe: Probe, repository: Repository, before: Finding | None) -> Answe
         answer = probe.look(repository)
     except Exception as error:  # noqa: BLE001 - one broken probe must not cost the report; it is shown as broken
         return Answer(outcome=Outcome.ERROR, evidence=f"{type(error).__name__}: {error}")
-    if answer.outcome is Outcome.FALSE and not answer.locations and repository.released:
-        return unknown(f"{answer.evidence}; {_RELEASE}", **answer.values)
+    if (
+        answer.outcome is Outcome.FALSE
+        and not answer.locations
+        and (repository.partial or repository.released)
+    ):
+        reason = _PART if repository.partial else _RELEASE
+        return unknown(f"{answer.evidence}; {reason}", **answer.values)
     return answer
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from mlwright.engineer.facts.repository import Repository
-from mlwright.engineer.probe import Probe
+from mlwright.engineer.probe import Probe, When
 from mlwright.engineer.rubrics.review import REVIEW
 from mlwright.model.assessment import Profile, RepositoryKind
 
@@ -26,12 +26,13 @@ def to_be_reviewed(repository: Repository) -> Repository:
         tools=profile.tools,
         reasons=(REASON, *profile.reasons),
     )
-    return replace(repository, profile=served)
+    # Manifests beside no code are a part of something: what they do not hold may well stand where the code is.
+    return replace(repository, profile=served, partial=not repository.production)
 
 
 def review_probes(probes: Mapping[str, Probe]) -> dict[str, Probe]:
-    """The questions of the review, and those that they come after."""
-    wanted = {id for id in _named() if id in probes}
+    """The questions of the review, and those that they come after; what runs is no question of files."""
+    wanted = {id for id in _named() if id in probes and probes[id].when is not When.RUNNING}
     for id in tuple(wanted):
         after = probes[id].after
         while after is not None and after in probes:

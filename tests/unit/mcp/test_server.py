@@ -6,11 +6,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 
 from mlwright.doors.cli.main import cli
+from mlwright.doors.mcp.looking import Assessed
 from mlwright.doors.mcp.resources import errors_catalogue
 from mlwright.doors.mcp.server import INSTRUCTIONS, MOST_TOOLS, make_server
+from mlwright.doors.mcp.tool import make_tool
 from mlwright.doors.mcp.workplace import Workplace
 from mlwright.engineer.asking.commands import invented
 
@@ -184,6 +187,18 @@ def test_a_project_above_the_root_is_not_opened(repository_folder: Path) -> None
 )
 def test_mistakes_are_errors_of_the_tool(repository_folder: Path, name, arguments, code) -> None:
     assert error_of(ask(Workplace(repository_folder), name, **arguments))["code"] == code
+
+
+def test_a_fault_of_ours_is_an_error_of_the_tool_too(tmp_path: Path, caplog) -> None:
+    def assess() -> Assessed:
+        """Fail."""
+        raise ZeroDivisionError("by accident")
+
+    server = MCPServer("broken", tools=[make_tool(assess, title="Broken")])
+    error = error_of(talk(server, lambda client: client.call_tool("assess", {})))
+    assert error["what"] == "ZeroDivisionError: by accident"
+    assert "the server's log" in error["why"]
+    assert "by accident" in caplog.text
 
 
 def test_arguments_are_held_against_their_schema(repository_folder: Path) -> None:

@@ -33,6 +33,13 @@ _CANNOT: Final = (
 )
 
 
+Variation = Annotated[
+    float,
+    Field(ge=0, le=100, description="Squared coefficient of variation; 1: as by chance, 4: bursts, 0: even."),
+]
+Milliseconds = Annotated[float, Field(gt=0, le=1e7)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """The answer as ``mlwright ask --json`` gives it; ``choices`` are the options, nearest to what is here first."""
@@ -163,9 +170,9 @@ class Planning:
         self,
         requests_per_second: Annotated[float, Field(gt=0, le=1e6, description="At the peak.")],
         service_time_ms: Annotated[
-            float, Field(gt=0, le=1e7, description="Mean time one request keeps one worker busy; measured.")
+            Milliseconds, Field(description="Mean time one request keeps one worker busy; measured.")
         ],
-        target_ms: Annotated[float, Field(gt=0, le=1e8, description="Promised response time.")],
+        target_ms: Annotated[Milliseconds, Field(description="Promised response time.")],
         quantile: Annotated[
             float, Field(ge=0.5, lt=1, description="Share of requests that must keep it.")
         ] = 0.99,
@@ -176,10 +183,8 @@ class Planning:
             int, Field(ge=1, le=1024, description="Requests one replica serves at once.")
         ] = 1,
         spare_replicas: Annotated[int, Field(ge=0, le=1000, description="That may fail at once.")] = 1,
-        arrival_cv2: Annotated[
-            float, Field(ge=0, le=100, description="Squared variation of gaps between requests; bursts: 4.")
-        ] = 1.0,
-        service_cv2: Annotated[float, Field(ge=0, le=100, description="The same of service times.")] = 1.0,
+        arrival_cv2: Variation = 1.0,
+        service_cv2: Variation = 1.0,
         error_rate: Annotated[float, Field(ge=0, lt=0.9, description="Share that is tried again.")] = 0.0,
         price_per_hour: Annotated[
             float | None, Field(ge=0, description="Of one replica, from your own bill or price list.")
@@ -192,14 +197,13 @@ class Planning:
         figures that were measured. Use it whenever somebody asks for sizing, capacity or cost of serving; ask the
         person for the figures, or measure them, and never invent them: no price table is shipped, so a price comes as
         an argument. The formulas are named in the answer; the response time is an upper bound."""
+        at_quantile = service_time_at_quantile_ms
         load = Load(
             rate=requests_per_second,
             service=service_time_ms / 1000,
             target=target_ms / 1000,
             quantile=quantile,
-            service_at_quantile=(
-                None if service_time_at_quantile_ms is None else service_time_at_quantile_ms / 1000
-            ),
+            service_at_quantile=None if at_quantile is None else at_quantile / 1000,
             concurrency=concurrency,
             arrival_cv2=arrival_cv2,
             service_cv2=service_cv2,
@@ -208,16 +212,12 @@ class Planning:
         found = size(load)
         deployed = None if found.replicas is None else found.replicas + spare_replicas
         hourly = None if deployed is None or price_per_hour is None else deployed * price_per_hour
-        thousand = (
-            None
-            if hourly is None or mean_requests_per_second is None
-            else hourly / (mean_requests_per_second * 3600) * 1000
-        )
+        mean = mean_requests_per_second
         return Sized(
             size=found,
             deployed=deployed,
             cost_per_month=None if hourly is None else hourly * HOURS_A_MONTH,
-            cost_per_thousand=thousand,
+            cost_per_thousand=None if hourly is None or mean is None else hourly / (mean * 3600) * 1000,
             sensitivity=_sensitivity(load),
             formulas=FORMULAS,
             advice=_advice(found, load),
@@ -331,7 +331,7 @@ def _sensitivity(load: Load) -> dict[str, int | None]:
 
 def _advice(found: Size, load: Load) -> tuple[str, ...]:
     if found.replicas is None and found.binding == "service_time":
-        slow = f"the service time alone ({load.slowest_service * 1000:.0f} ms at this quantile) is over the promise"
+        slow = f"the service time alone ({load.slowest * 1000:.0f} ms at this quantile) is over the promise"
         return (f"{slow}: no number of replicas helps; make the model faster, or promise less",)
     if found.replicas is None:
         return (

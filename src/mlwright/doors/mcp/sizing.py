@@ -44,7 +44,7 @@ class Load:
         return self.rate / (1 - self.error_rate)
 
     @property
-    def slowest_service(self) -> float:
+    def slowest(self) -> float:
         """Service time at the quantile, in seconds."""
         if self.service_at_quantile is not None:
             return self.service_at_quantile
@@ -79,7 +79,7 @@ def erlang_c(servers: int, offered: float) -> float:
 
 def size(load: Load) -> Size:
     """The smallest number of replicas whose bound on the response time keeps the promise."""
-    if load.slowest_service > load.target:
+    if load.slowest > load.target:
         return _hopeless("service_time")
     rate, offered = load.effective_rate, load.effective_rate * load.service
     variation = (load.arrival_cv2 + load.service_cv2) / 2
@@ -95,14 +95,14 @@ def size(load: Load) -> Size:
             if waits
             else 0
         )
-        if wait + load.slowest_service <= load.target:
+        if wait + load.slowest <= load.target:
             replicas = servers // load.concurrency
             return Size(
                 replicas=replicas,
                 utilisation=offered / servers,
                 chance_to_wait=waits,
                 wait=wait,
-                response=wait + load.slowest_service,
+                response=wait + load.slowest,
                 binding="capacity" if replicas == least else "waiting",
             )
     return _hopeless("capacity")

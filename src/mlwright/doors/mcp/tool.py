@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -28,6 +29,7 @@ WRITES: Final = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
 )
 
+_LOG: Final = logging.getLogger(__name__)
 _BETWEEN_S: Final = 0.2
 _PATIENCE_S: Final = 2.0
 
@@ -43,7 +45,7 @@ def make_tool(function: Callable[..., object], *, title: str, annotations: ToolA
     """Describe a function to agents; it runs in a thread, so that the protocol goes on meanwhile.
 
     Its first parameter may not be ``context``. What it returns is sent as the wire has it, in the schema of its return
-    annotation; errors of ours are told with what, where, why and the next command, and end nothing.
+    annotation; errors are told with what, where, why and the next command, and end nothing.
     """
     shape = signature(function)
 
@@ -57,6 +59,9 @@ def make_tool(function: Callable[..., object], *, title: str, annotations: ToolA
         except asyncio.CancelledError:
             stopped.set()
             raise
+        except Exception as fault:  # noqa: BLE001 - the session goes on, and the agent learns what failed
+            _LOG.exception("tool %s", function.__name__)
+            return refusal(_unexpected(fault))
         plain = to_plain(value)
         assert isinstance(plain, dict)  # every answer is a dataclass
         text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
@@ -79,6 +84,14 @@ def refusal(error: MlwrightError) -> CallToolResult:
     """An error of ours as the answer of a tool. It is text only: some clients hold all else against the schema."""
     text = json.dumps(error_to_plain(error), ensure_ascii=False)
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def _unexpected(fault: Exception) -> MlwrightError:
+    return MlwrightError(
+        f"{type(fault).__name__}: {fault}",
+        why="this is a fault in mlwright or in code that it called; the server's log has the details",
+        next_command="mlwright doctor",
+    )
 
 
 def schema_of(kind: type) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """A repository → its facts, in one go: the files are listed, read, and understood. Nothing in it is run or imported."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlwright.engineer.collect.configuration import read_configuration
-from mlwright.engineer.collect.history import read_history
+from mlwright.engineer.collect.history import history_of
 from mlwright.engineer.collect.pipelines_python import pipelines_in
 from mlwright.engineer.collect.profile import profile_of
 from mlwright.engineer.collect.reading import SourceReader
@@ -22,6 +23,7 @@ def collect(
     scanners: Sequence[Scanner] = (),
     server: ServerFacts | None = None,
     progress: Progress = silent,
+    only: Collection[str] = (),
 ) -> Repository:
     """Everything that probes may ask of the repository at ``root``.
 
@@ -30,6 +32,7 @@ def collect(
         scanners: programs of others that look at some of the files.
         server: what runs, if it was asked.
         progress: told how far the reading has come.
+        only: read these files (POSIX paths from the root) and nothing else, where some are named.
 
     Raises:
         UsageError: ``root`` is not a folder.
@@ -37,11 +40,13 @@ def collect(
     root = root.resolve()
     progress("files", 0, 1)
     walked = walk(root)
+    if only:
+        walked = replace(walked, files=tuple(each for each in walked.files if each.path in only))
     progress("files", 1, 1)
     sources = SourceReader(root, walked.files)
     try:
         configuration = read_configuration(root, walked.files)
-        history = read_history(root)
+        history, broken = history_of(root, limit=2000)
         scans = _scan(root, walked.files, scanners, progress)
         python = sources.finish(progress)
     finally:
@@ -68,7 +73,7 @@ def collect(
         history=history,
         scans=scans,
         server=server,
-        unread=tuple(sorted({*walked.unread, *python.unread, *configuration.unread})),
+        unread=tuple(sorted({*walked.unread, *python.unread, *configuration.unread, *([broken] if broken else [])})),
     )
 
 

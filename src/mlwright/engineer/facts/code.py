@@ -1,6 +1,6 @@
 """Python source and notebooks as facts: imports, calls, functions, in the order of the text. No syntax tree is kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
@@ -58,15 +58,18 @@ class Call:
     receiver: str
     made_by: str
     looped: bool
+    method: str = field(init=False)
+    """The last part of the name; stored, because every probe asks every call for it."""
 
-    @property
-    def method(self) -> str:
-        """The last part of the name."""
-        return self.name.rpartition(".")[2]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "method", self.name.rpartition(".")[2])
 
     def argument(self, keyword: str) -> Argument | None:
         """The argument given by this keyword, or None."""
-        return next((each for each in self.args if each.keyword == keyword), None)
+        for each in self.args:
+            if each.keyword == keyword:
+                return each
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from mlwright.model.scans import Scan
 
 @lru_cache(maxsize=500)
 def _matching(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a name matches one of these shell patterns; many probes ask for the same names again and again."""
+    """Whether a name matches one of these shell patterns; many probes ask for the same names over and over."""
     whole = re.compile("|".join(map(translate, patterns)) or r"(?!)")
     return lambda name: whole.match(name) is not None
 
@@ -54,7 +54,7 @@ class Repository:
 
     ``ignored`` are the patterns of the root's .gitignore. ``scans`` holds what outside scanners said, ``server`` what
     runs, None where there is nothing to ask. ``unread`` names what was left out and why, ``answers`` what people said to
-    questions that no file can answer.
+    questions that no file can answer. ``partial`` tells that these are some files of something larger.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Repository:
     server: ServerFacts | None = None
     unread: tuple[str, ...] = ()
     answers: tuple[Finding, ...] = ()
+    partial: bool = False
 
     @property
     def released(self) -> bool:
@@ -88,12 +89,12 @@ class Repository:
     @property
     def production(self) -> tuple[PythonFile, ...]:
         """The Python files that claims are made about: no tests, examples, documents, vendored code."""
-        return tuple(each for each in self.python if each.role is Role.PRODUCTION)
+        return _of_role(self, Role.PRODUCTION)
 
     @property
     def tests(self) -> tuple[PythonFile, ...]:
         """The Python files of the tests."""
-        return tuple(each for each in self.python if each.role is Role.TEST)
+        return _of_role(self, Role.TEST)
 
     def find(self, *patterns: str) -> tuple[FileEntry, ...]:
         """The files whose path, or whose name, matches one of these shell patterns, in any case."""
@@ -146,3 +147,8 @@ def _called(repository: Repository) -> Mapping[str, list[tuple[int, PythonFile, 
         for call in file.calls:
             called.setdefault(call.name, []).append((next(numbers), file, call))
     return called
+
+
+@remembered
+def _of_role(repository: Repository, role: Role) -> tuple[PythonFile, ...]:
+    return tuple(each for each in repository.python if each.role is role)

@@ -36,6 +36,7 @@ _OTHER_TOOLS: Final = (
 )
 _NO_UV: Final = "uv, which resolves versions, is not installed here"
 _NETWORK: Final = "the versions are the newest that fit today: run the tests with them before you rely on it"
+_ALONE: Final = "pip checks the digests from now on: nothing without one may be installed by the same command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ def _lists(repository: Repository, read: Read) -> Sequence[_List]:
 
 def _compiled(lists: Sequence[_List], repository: Repository, read: Read) -> Draft:
     resolver = find_uv()
-    version, declared = python_version(repository, read)
+    version, _ = python_version(repository, read)
     changes: dict[str, bytes] = {}
     notes: list[str] = []
     refusals: list[str] = []
@@ -133,7 +134,7 @@ def _compiled(lists: Sequence[_List], repository: Repository, read: Read) -> Dra
     for each in lists:
         path = each.compiled if each.moved else each.source
         files = {name: raw for name in with_includes(path, read) if (raw := read(name)) is not None}
-        typed = _command(each, version if declared else "")
+        typed = _command(each, version)
         command = command or " && ".join(
             (*([f"cp {each.compiled} {each.source}"] if each.moved else []), typed)
         )
@@ -163,7 +164,7 @@ def _compiled(lists: Sequence[_List], repository: Repository, read: Read) -> Dra
                 f"{each.source} keeps what you wrote: edit that one, {each.compiled} is made from it"
             )
     if changes:
-        return Draft(changes=changes, notes=(*notes, *refusals, _NETWORK))
+        return Draft(changes=changes, notes=(*notes, *refusals, _ALONE, _NETWORK))
     pinned = _pinned(lists, repository, read)
     if pinned:
         return Draft(
@@ -177,8 +178,8 @@ def _compiled(lists: Sequence[_List], repository: Repository, read: Read) -> Dra
 
 
 def _command(each: _List, version: str) -> str:
-    python = f" --python-version {version}" if version else ""
-    return f"uv pip compile --universal --generate-hashes{python} {each.source} -o {each.compiled}"
+    wanted = f"--universal --generate-hashes --python-version {version}"
+    return f"uv pip compile {wanted} {each.source} -o {each.compiled}"
 
 
 def _unsafe(files: Mapping[str, bytes]) -> str:
@@ -233,8 +234,9 @@ def _known(repository: Repository, read: Read, without: set[str]) -> dict[str, s
 def _with_version(line: str, entry: Requirement | None, known: Mapping[str, str]) -> str:
     if entry is None or entry.pinned or entry.name not in known:
         return line
-    found = re.match(
-        r"(\s*[A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*([<>=!~][^;#\r\n]*?)?(\s*(?:[;#].*)?(?:\r?\n)?)$", line
+    found = re.fullmatch(
+        r"(\s*[A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)[ \t]*([<>=!~][^;#\r\n]*?)?([ \t]*(?:[;#][^\r\n]*)?(?:\r?\n)?)",
+        line,
     )
     return f"{found.group(1)}=={known[entry.name]}{found.group(3)}" if found else line
 

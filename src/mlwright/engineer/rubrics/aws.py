@@ -66,9 +66,9 @@ AWS: Final = Rubric(
                 ),
                 check(
                     "encryption",
-                    "storage is private and encrypted",
-                    "close and encrypt the buckets",
-                    executable="cloud.storage_private + cloud.storage_encrypted",
+                    "storage is private",
+                    "close the buckets",
+                    executable="cloud.storage_private",
                 ),
                 check(
                     "endpoint-access",

@@ -55,9 +55,9 @@ _SECURITY: Final = (
     ),
     _item(
         "storage",
-        "storage is private and encrypted",
-        "close and encrypt it",
-        "cloud.storage_private + cloud.storage_encrypted",
+        "storage is private",
+        "close it",
+        "cloud.storage_private",
     ),
     _item(
         "infrastructure-scan",

@@ -65,9 +65,6 @@ TECHNICAL_DEBT: Final = Rubric(
             title="Anti-patterns",
             checks=(
                 check(
-                    "glue", "glue code is bounded", "merge chained scripts", executable="code.glue_bounded"
-                ),
-                check(
                     "pipeline-jungle",
                     "training is modules, not one long script",
                     "split the script into functions",

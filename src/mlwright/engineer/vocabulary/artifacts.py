@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mlwright.engineer.facts.code import Call, PythonFile
+from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.vocabulary.dataflow import positional
 
@@ -47,8 +48,13 @@ class Save:
     safe: bool | None
 
 
-def saves(repository: Repository) -> Iterator[Save]:
+@remembered
+def saves(repository: Repository) -> tuple[Save, ...]:
     """The calls of production code that write a model, a part of one or its weights."""
+    return tuple(_saves(repository))
+
+
+def _saves(repository: Repository) -> Iterator[Save]:
     for file in repository.production:
         for call in file.calls:
             found = _written(file, call)

@@ -11,7 +11,7 @@ from mlwright.doors.cli.door import Door, command
 from mlwright.doors.reports.progress import progress_bar
 from mlwright.doors.reports.sarif import sarif
 from mlwright.doors.reports.terminal import details, rubric
-from mlwright.doors.reports.words import clean, many, places
+from mlwright.doors.reports.words import clean, interval, many, number, places
 from mlwright.engineer.standing import Standing, judge, take_stock
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Finding, Outcome
@@ -23,7 +23,13 @@ _SHOWN = 12
 @command("review", example="mlwright review deploy/\nmlwright review Dockerfile --fail-on warning")
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @click.option("--details", "in_full", is_flag=True, help="Show every finding.")
-@click.option("--sarif", "sarif_file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--sarif",
+    "sarif_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write SARIF 2.1.0.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice([str(each) for each in Severity]),
@@ -44,13 +50,29 @@ def review(door: Door, path: Path, in_full: bool, sarif_file: Path | None, fail_
     standing = take_stock(report, root, probes=list(engineer.probes), today=today)
     if sarif_file is not None:
         sarif_file.write_text(sarif(standing, engineer.probes), encoding="utf-8", newline="\n")
-    door.show(report, lambda _: details(standing) if in_full else Group(*_screen(standing)))
+    door.show(report, lambda _: Group(*(_in_full(standing) if in_full else _screen(standing))))
     door.finish(well=judge(standing, fail_on=Severity(fail_on)).passes)
+
+
+def _in_full(standing: Standing) -> Iterator[RenderableType]:
+    yield from (rubric(each) for each in standing.assessment.rubrics)
+    yield details(standing)
 
 
 def _screen(standing: Standing) -> Iterator[RenderableType]:
     report = standing.assessment
-    yield from (rubric(each) for each in report.rubrics)
+    files = many(report.files, "file")
+    yield Text(f"{files}, read as what deploys a model", style="bold")
+    for section in (each for view in report.rubrics for each in view.sections):
+        said = (
+            "does not apply"
+            if section.points is None
+            else f"{interval(section.points)} of {number(section.out_of)}"
+        )
+        yield Text(f"  {section.title:18} {said}")
+    open_ = [each.id for each in report.findings if each.outcome is Outcome.NOT_AVAILABLE]
+    if open_:
+        yield Text(f"  not to be seen in these files: {', '.join(open_)}", style="dim")
     wrong = [each for each in report.findings if each.outcome is Outcome.FALSE]
     wrong.sort(key=lambda each: (list(_STYLES).index(each.severity), not each.locations, each.id))
     yield Text(f"\n{many(len(wrong), 'problem')}" if wrong else "\nNothing wrong was found.", style="bold")

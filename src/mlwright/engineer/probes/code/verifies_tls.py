@@ -6,14 +6,20 @@ from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
 _OFF = "ssl._create_unverified_context"
-_CLIENTS = ("requests.", "httpx.", "aiohttp.", "urllib3.")
+_LIBRARIES = ("requests", "httpx", "aiohttp", "urllib3")
+_CLIENTS = tuple(f"{name}." for name in _LIBRARIES)
 
 
 def look(repository: Repository) -> Answer:
     """Look for switched-off checks of certificates in production code."""
-    calls = [(file, call) for file in repository.production for call in file.calls]
-    clients = [(f, c) for f, c in calls if c.name.startswith(_CLIENTS) or c.made_by.startswith(_CLIENTS)]
-    faults = [(f, c) for f, c in calls if c.name == _OFF]
+    clients = [
+        (file, call)
+        for file in repository.production
+        if file.imports_any(*_LIBRARIES)
+        for call in file.calls
+        if call.name.startswith(_CLIENTS) or call.made_by.startswith(_CLIENTS)
+    ]
+    faults = list(repository.calls(_OFF))
     for file, call in clients:
         given = call.argument("verify") or call.argument("verify_ssl")
         if given is not None and given.constant and given.value is False:

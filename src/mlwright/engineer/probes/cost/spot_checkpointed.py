@@ -40,7 +40,8 @@ def _spots(repository: Repository) -> list[Location]:
     found = [
         file.at(call)
         for file, call in repository.calls("*")
-        if any((given := call.argument(word)) and given.value is True for word in _SPOT)
+        for given in call.args
+        if given.keyword in _SPOT and given.value is True
     ]
     for each in cluster_containers(repository, "Job", "CronJob", "PyTorchJob"):
         selector = below(each.pod, "nodeSelector")

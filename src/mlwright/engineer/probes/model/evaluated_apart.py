@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from mlwright.engineer.facts.code import Call, PythonFile
@@ -49,8 +50,12 @@ def look(repository: Repository) -> Answer:
 
 
 def _asks_others(call: Call) -> bool:
-    asked = call.method in _ASKS or METRIC.search(call.method)
-    return bool(asked) and any(_OTHER_ROWS.search(each.text) for each in call.args)
+    return _asks(call.method) and any(_OTHER_ROWS.search(each.text) for each in call.args)
+
+
+@lru_cache(maxsize=20_000)
+def _asks(method: str) -> bool:
+    return method in _ASKS or METRIC.search(method) is not None
 
 
 def _asked_again(file: PythonFile, fit: Call) -> Iterator[Call]:

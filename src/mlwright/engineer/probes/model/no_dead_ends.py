@@ -21,7 +21,7 @@ _MANY: Final = 3
 
 def look(repository: Repository) -> Answer:
     """Look at the names of production code and notebooks: copies, "old" ones, numbered tries side by side."""
-    files = [each for each in repository.python if each in repository.production]
+    files = list(repository.production)
     if repository.history is not None:
         files = [each for each in files if each.path in repository.history.tracked]
     left = [each.path for each in files if _LEFT.fullmatch(each.path.rpartition("/")[2])]
