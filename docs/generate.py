@@ -1,10 +1,12 @@
 """Writes the pages below docs/reference from the code: ``./dev docs``. ``--check`` fails if one is stale."""
 
 import argparse
+import asyncio
 import importlib
 import inspect
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,10 +158,214 @@ def type_of(part: Schema, schema: Schema) -> str:
     return " or ".join(kind) if isinstance(kind, list) else str(kind)
 
 
+def probes_pages() -> Pages:
+    """Every question that an assessment asks, by topic."""
+    probes = found("mlwright.engineer.catalogue", "own_probes")
+    titles = found("mlwright.doors.reports.words", "TOPICS")
+    if probes is None or titles is None:
+        return {}
+    readers = read_by()
+    topics = {
+        topic: [each for each in probes() if each.id.partition(".")[0] == topic]
+        for topic in dict.fromkeys([*titles, *(each.id.partition(".")[0] for each in probes())])
+    }
+    lines = [
+        NOTE,
+        "# Probes\n",
+        f"The {sum(map(len, topics.values()))} questions that `mlwright assess` asks. A title says what should hold; beside it stands",
+        "how grave it is where it does not (*error*: harm to users or no way back; *warning*: will cost days; *info*: good",
+        "practice), how long mending it takes, and of which repositories it is asked. `mlwright assess --explain PROBE` shows",
+        "one with its answer for your repository. How to write one: [add a probe](../how-to/add-a-probe.md).\n",
+        "| topic | probes | errors | with a fix |",
+        "|---|---|---|---|",
+    ]
+    for topic, members in topics.items():
+        grave = sum(each.severity == "error" for each in members)
+        mended = sum(each.fix is not None for each in members)
+        name = titles.get(topic, topic)
+        lines.append(f"| [{name}](#{anchor(name)}) | {len(members)} | {grave or ''} | {mended or ''} |")
+    lines.append("")
+    for topic, members in topics.items():
+        lines.append(f"## {titles.get(topic, topic)}\n")
+        for each in members:
+            lines += probe_lines(each, readers.get(each.id, ()))
+    return {"probes.md": "\n".join(lines).rstrip("\n") + "\n"}
+
+
+ASKED = {
+    "always": "of every repository",
+    "code": "where there is Python",
+    "ml": "of applications that train or serve a model",
+    "trains": "of applications that train a model",
+    "serves": "of applications that serve a model",
+    "running": "of a running project or tracking server",
+}
+
+
+def probe_lines(probe: Any, items: tuple[str, ...]) -> Iterator[str]:
+    facts = [f"{probe.severity}", f"{probe.effort}", f"asked {ASKED[probe.when]}"]
+    facts += [f"after `{probe.after}`"] if probe.after else []
+    facts += [f"fix `{probe.fix}`"] if probe.fix else []
+    facts += ["may live elsewhere"] if probe.elsewhere else []
+    facts += ["experimental: not scored"] if probe.lifecycle == "experimental" else []
+    yield f"### `{probe.id}`\n"
+    yield f"**{plain(probe.title)}** · {' · '.join(facts)}\n"
+    yield f"{plain(probe.why)}\n"
+    yield f"→ {plain(probe.remedy)}\n"
+    if probe.source:
+        yield f"*Source:* {plain(probe.source)}\n"
+    if items:
+        yield f"*Read by:* {', '.join(items)}\n"
+
+
+def read_by() -> dict[str, tuple[str, ...]]:
+    """The items of rubrics that read a probe, as links, by the probe's id."""
+    items: dict[str, list[str]] = {}
+    for rubric in found("mlwright.engineer.rubrics.catalogue", "RUBRICS") or ():
+        for chapter in rubric.chapters:
+            for check in chapter.checks:
+                for name in check.names:
+                    items.setdefault(name, []).append(
+                        f"[{rubric.id}/{check.id}](rubrics.md#{anchor(rubric.title)})"
+                    )
+    return {name: tuple(links) for name, links in items.items()}
+
+
+def anchor(title: str) -> str:
+    """What a code host makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def plain(text: str) -> str:
+    """A text that is no Markdown, as Markdown; what stands between backticks stays as it is."""
+    pieces = " ".join(text.split()).split("`")
+    if len(pieces) % 2 == 0:
+        pieces = [" ".join(text.split()).replace("`", "\\`")]
+    return "`".join(
+        piece if number % 2 else re.sub(r"([\\*_\[\]<>|])", r"\\\1", piece)
+        for number, piece in enumerate(pieces)
+    )
+
+
+RUNGS = ("E0 absent", "E1 declared", "E2 executable", "E3 executed", "E4 automatic")
+
+
+def rubrics_pages() -> Pages:
+    """Every rubric with its items, and which probes put an item on which rung."""
+    rubrics = found("mlwright.engineer.rubrics.catalogue", "RUBRICS")
+    if rubrics is None:
+        return {}
+    lines = [
+        NOTE,
+        "# Rubrics\n",
+        "The findings of an assessment as published rubrics read them; the last one is that of `mlwright review`. An item stands",
+        "on the highest rung whose evidence holds: *E1* a document or setting says so, *E2* a test or job is there and parses,",
+        "*E3* a record of one run exists, *E4* it ran by itself, recently, and was green. Files show E2 at most. `a + b` needs",
+        "both probes, `a or b` one of them; `probe:part` is one figure of a finding. A rung without evidence here cannot be shown",
+        "yet. What is unknown makes a score an interval.\n",
+        "`mlwright assess --rubric NAME` shows one for your repository. Items that only people can answer are answered in",
+        "`.mlwright-answers.toml`: [how](../how-to/assess-a-repository.md#what-no-file-can-tell).\n",
+    ]
+    for rubric in rubrics:
+        lines += rubric_lines(rubric)
+    return {"rubrics.md": "\n".join(lines).rstrip("\n") + "\n"}
+
+
+def rubric_lines(rubric: Any) -> Iterator[str]:
+    yield f"## {rubric.title}\n"
+    meant = f" Meant for: {ASKED[rubric.when].removeprefix('of ')}." if rubric.when != "always" else ""
+    yield f"`{rubric.id}`. Source: {plain(rubric.source)}.{meant}\n"
+    if rubric.note:
+        yield f"{plain(rubric.note)}\n"
+    for chapter in rubric.chapters:
+        yield f"### {chapter.title}\n"
+        yield "| item | asks | shown by | points |\n|---|---|---|---|"
+        for check in chapter.checks:
+            half = f"½ at E{int(check.half)}, " if check.half is not None else ""
+            shown = "<br>".join(map(evidence, check.evidence))
+            yield (
+                f"| {check.id} | {plain(check.title)} | {'people' if check.question else shown} "
+                f"| {half}1 at E{int(check.whole)} |"
+            )
+        yield ""
+
+
+def evidence(shown: Any) -> str:
+    names = (
+        f"[`{name}`](probes.md#{anchor(name.partition(':')[0])})" if "." in name else f"`{name}`"
+        for name in shown.names
+    )
+    return f"E{int(shown.rung)}: " + (" or " if shown.alternatives else " + ").join(names)
+
+
+def mcp_pages() -> Pages:
+    """What the MCP server offers, as it tells a client."""
+    try:
+        make = found("mlwright.doors.mcp.server", "make_server")
+        place = found("mlwright.doors.mcp.workplace", "Workplace")
+    except ModuleNotFoundError as missing:
+        print(f"left out: mcp.md ({missing})", file=sys.stderr)
+        return {}
+    if make is None or place is None:
+        return {}
+    tools, resources, templates, prompts = asyncio.run(offered(make(place(HERE))))
+    lines = [
+        NOTE,
+        "# MCP server\n",
+        "What `mlwright mcp` offers to a coding agent, in the words that the agent reads. Set it up by",
+        "`mlwright agent install`: [connect a coding agent](../how-to/connect-a-coding-agent.md). Tools only read; one that is",
+        "marked as writing writes where the server was started with `--allow-writes`.\n",
+        "## Tools\n",
+    ]
+    for tool in tools:
+        lines += tool_lines(tool)
+    lines += ["## Resources\n", "| address | what | type |", "|---|---|---|"]
+    for each in [*resources, *templates]:
+        address = getattr(each, "uri", None) or each.uri_template
+        lines.append(f"| `{address}` | {cell(each.description)} | {each.mime_type} |")
+    lines += ["", "## Prompts\n", "| prompt | for | arguments |", "|---|---|---|"]
+    for each in prompts:
+        given = "<br>".join(f"`{one.name}`: {cell(one.description)}" for one in each.arguments or ())
+        lines.append(f"| `{each.name}` | {cell(each.description)} | {given} |")
+    return {"mcp.md": "\n".join(lines) + "\n"}
+
+
+async def offered(server: Any) -> tuple[Any, Any, Any, Any]:
+    return (
+        await server.list_tools(),
+        await server.list_resources(),
+        await server.list_resource_templates(),
+        await server.list_prompts(),
+    )
+
+
+def tool_lines(tool: Any) -> Iterator[str]:
+    writes = "" if tool.annotations.read_only_hint else " · writes"
+    yield f"### `{tool.name}`\n"
+    yield f"**{tool.title}**{writes}\n"
+    yield f"{cell(tool.description)}\n"
+    schema = tool.input_schema
+    if not schema.get("properties"):
+        return
+    yield "| argument | type | default | meaning |\n|---|---|---|---|"
+    for key, value in schema["properties"].items():
+        default = default_of(key, value, schema)
+        yield f"| `{key}` | {type_of(value, schema)} | {default} | {cell(value.get('description', ''))} |"
+    yield ""
+
+
+def cell(text: str | None) -> str:
+    """A text that is Markdown already, as a cell of a table."""
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
 MAKERS: dict[str, Callable[[], Pages]] = {
     "cli": cli_pages,
     "errors": errors_pages,
     "settings": settings_pages,
+    "probes": probes_pages,
+    "rubrics": rubrics_pages,
+    "mcp": mcp_pages,
 }
 
 

@@ -17,6 +17,7 @@ from mlwright.engineer.fixes.catalogue import named
 from mlwright.engineer.fixes.writing import write_all
 from mlwright.engineer.fixing import plan as plan_changes
 from mlwright.engineer.fixing import result as what_turned
+from mlwright.engineer.pauses import without_collector
 from mlwright.engineer.probe import Lifecycle, Probe
 from mlwright.engineer.probing import ask as put_questions
 from mlwright.engineer.progress import Progress, silent
@@ -80,8 +81,9 @@ class Engineer:
         self, path: Path, *, mlflow: str | None = None, progress: Progress = silent
     ) -> tuple[Assessment, Repository]:
         """Look, put every question, and read the findings by every rubric; what is returned second is what was seen."""
-        repository = self.look(path, mlflow=mlflow, progress=progress)
-        return self.judge(repository), repository
+        with without_collector():
+            repository = self.look(path, mlflow=mlflow, progress=progress)
+            return self.judge(repository), repository
 
     def judge(self, repository: Repository) -> Assessment:
         """The report on facts that were read before; the same facts give the same report."""

@@ -119,7 +119,7 @@ _IMAGES: Final = re.compile(
 )
 _CLOUD: Final = re.compile(
     r"(sagemaker_(endpoint|model)|SageMaker::(Endpoint|Model)\b|vertex_ai_endpoint|ml(_|-|\.)?online(_|-)?endpoint"
-    r"|machine_learning_(online|batch)_endpoint|machinelearning.*onlineEndpoints|databricks_model_serving)",
+    r"|machine_learning_(online|batch)_endpoint|machinelearning.*onlineEndpoints|databricks_model_serving|vertex[:/].*AiEndpoint|sagemaker[:/](endpoint[:/])?Endpoint\b)",
     re.IGNORECASE,
 )
 _COMMANDS: Final = re.compile(
@@ -131,16 +131,16 @@ _HOPS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Answering:
     """A place that answers with a model, and how that is seen."""
 
     at: Location
     what: str
 
 
-def services(
+def answering(
     python: Sequence[PythonFile], configuration: Configuration, files: Sequence[FileEntry]
-) -> Iterator[Service]:
+) -> Iterator[Answering]:
     """Every place that answers requests with a model: code first, then what is declared."""
     modules = Modules(python)
     deployed = bool(configuration.dockerfiles or configuration.containers) or any(
@@ -153,27 +153,27 @@ def services(
     yield from _declared(configuration, files)
 
 
-def _served_in(file: PythonFile, modules: "Modules", deployed: bool) -> Service | None:
+def _served_in(file: PythonFile, modules: "Modules", deployed: bool) -> Answering | None:
     for each in file.classes:
         if any(within(base, _SERVER_BASES) for base in each.bases):
-            return Service(at=file.at(each), what=f"{each.name} is a {each.bases[0]}")
+            return Answering(at=file.at(each), what=f"{each.name} is a {each.bases[0]}")
     server = next((call for call in file.calls if call.name in _SERVERS), None)
     if server is not None:
-        return Service(at=file.at(server), what=f"calls {server.name}")
+        return Answering(at=file.at(server), what=f"calls {server.name}")
     names = {each.name: each for each in file.functions}
     handler = next((names[name] for name in ("predict_fn", "lambda_handler", "run") if name in names), None)
     if handler is not None and not file.notebook:
         before = {"predict_fn": "model_fn" in names, "run": "init" in names}.get(handler.name, True)
         asked = modules.asks_model(file) if before else None
         if asked is not None:
-            return Service(
+            return Answering(
                 at=file.at(handler), what=f"{handler.name} is called for each request, and {asked}"
             )
     if file.notebook or file.imports_any(*WEB, *(SCREENS if deployed else ())) is None:
         return None
     route = _route(file)
     asked = modules.asks_model(file) if route is not None else None
-    return Service(at=route, what=f"answers requests, and {asked}") if route is not None and asked else None
+    return Answering(at=route, what=f"answers requests, and {asked}") if route is not None and asked else None
 
 
 _ROUTES: Final = frozenset(
@@ -272,34 +272,34 @@ def model_call(file: PythonFile) -> Call | None:
     return None
 
 
-def _declared(configuration: Configuration, files: Sequence[FileEntry]) -> Iterator[Service]:
+def _declared(configuration: Configuration, files: Sequence[FileEntry]) -> Iterator[Answering]:
     for each in configuration.kubernetes:
         if each.kind in _KINDS:
-            yield Service(at=each.at, what=f"declares the {each.kind} {each.name}".rstrip())
+            yield Answering(at=each.at, what=f"declares the {each.kind} {each.name}".rstrip())
     for resource in configuration.resources:
         if _CLOUD.search(resource.type):
-            yield Service(at=resource.at, what=f"declares {resource.type} {resource.name}")
+            yield Answering(at=resource.at, what=f"declares {resource.type} {resource.name}")
     for document in configuration.documents:
         if document.kind is DocumentKind.MLWRIGHT and document.get("endpoint"):
-            yield Service(at=document.at("endpoint"), what="declares an endpoint of mlwright")
+            yield Answering(at=document.at("endpoint"), what="declares an endpoint of mlwright")
     yield from _run(configuration)
     for entry in files:
         found = _FILES.search(entry.path)
         if found is not None and entry.role is Role.PRODUCTION:
-            yield Service(at=Location(path=entry.path), what=f"is the {found[2]} of a model server")
+            yield Answering(at=Location(path=entry.path), what=f"is the {found[2]} of a model server")
 
 
-def _run(configuration: Configuration) -> Iterator[Service]:
+def _run(configuration: Configuration) -> Iterator[Answering]:
     for container in configuration.containers:
         command = " ".join(_words(container.spec))
         if _IMAGES.search(container.image) or _COMMANDS.search(command):
-            yield Service(at=container.at, what=f"runs {container.image or command[:60]}")
+            yield Answering(at=container.at, what=f"runs {container.image or command[:60]}")
     for dockerfile in configuration.dockerfiles:
         for step in dockerfile.instructions:
             starts = step.name in ("CMD", "ENTRYPOINT") and _COMMANDS.search(_spaced(step.value))
             if starts or (step.name == "FROM" and _IMAGES.search(step.value)):
                 at = Location(path=dockerfile.path, line=step.line)
-                yield Service(at=at, what=f"{step.name} {step.value[:60]}")
+                yield Answering(at=at, what=f"{step.name} {step.value[:60]}")
 
 
 def _words(spec: object) -> Iterator[str]:

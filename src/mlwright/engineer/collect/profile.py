@@ -7,7 +7,7 @@ its own. Signs of both are weighed in the open, and the reasons stand in the pro
 from collections.abc import Sequence
 from typing import Final
 
-from mlwright.engineer.collect.answers import LANGUAGE_MODELS, Service, services
+from mlwright.engineer.collect.answers import LANGUAGE_MODELS, Answering, answering
 from mlwright.engineer.collect.configuration import Configuration
 from mlwright.engineer.collect.fits import Fit, fits
 from mlwright.engineer.collect.pipelines_python import pipelines_in
@@ -26,7 +26,7 @@ def profile_of(
     """What was understood of a repository before anything is judged."""
     production = [each for each in python if each.role is Role.PRODUCTION]
     trained = [each for each in fits(production) if each.driven]
-    served = list(services(production, configuration, files))
+    served = list(answering(production, configuration, files))
     pipelines = [each.tool for each in (*configuration.pipelines, *pipelines_in(production))]
     published = library_signs(python, configuration, files)
     run = application_signs(trained, configuration, files, pipelines)
@@ -52,7 +52,7 @@ def _points(signs: Sequence[Sign]) -> int:
     return sum(sign.points for sign in signs)
 
 
-def _library(signs: Sequence[Sign], trained: Sequence[Fit], served: Sequence[Service]) -> tuple[str, ...]:
+def _library(signs: Sequence[Sign], trained: Sequence[Fit], served: Sequence[Answering]) -> tuple[str, ...]:
     reasons = [f"a library: {sign.what}" for sign in signs]
     if trained:
         reasons.append(f"{trained[0].at} {trained[0].what}: for whoever uses the library")
@@ -62,7 +62,7 @@ def _library(signs: Sequence[Sign], trained: Sequence[Fit], served: Sequence[Ser
 
 
 def _application(
-    trained: Sequence[Fit], served: Sequence[Service], published: Sequence[Sign], run: Sequence[Sign]
+    trained: Sequence[Fit], served: Sequence[Answering], published: Sequence[Sign], run: Sequence[Sign]
 ) -> tuple[str, ...]:
     reasons = [f"trains: {each.at} {each.what}" for each in trained[:1]]
     reasons += [f"serves: {each.at} {each.what}" for each in served[:1]]

@@ -6,6 +6,7 @@ time that pickled values would. ``making.py`` makes facts of them.
 
 import ast
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -15,12 +16,22 @@ _TRAIL: Final = 100_000
 _FEW: Final = 5
 _COMPARED: Final = 80
 _ORDERS: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+_JUMPS: Final = (ast.Return, ast.Break, ast.Continue, ast.Raise)
+_MISSING: Final = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
+_TIDIES: Final = re.compile(
+    r"close|shutdown|unlink|remove|rmtree|rmdir|kill|terminate|delete|clean|release|stop|disconnect|cancel|rollback"
+    r"|_del_|_exit_|teardown|track|telemetry|analytics",
+    re.IGNORECASE,
+)
 
 
 class Reading(Expressions):
     """The pass over one file or notebook; ``read`` takes a tree at a time, in the order of the text."""
 
     _asserting = False
+    _spared = 0
+    _ending = 0
+    _settled: frozenset[int] = frozenset()
 
     def read(self, tree: ast.Module, lines: Sequence[str], cell: int | None = None) -> None:
         """Add what a tree says; ``lines`` is its source, ``cell`` the notebook's cell that it stands in."""
@@ -55,6 +66,8 @@ class Reading(Expressions):
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
             ast.ClassDef: self._define_class,
+            ast.Try: self._try,
+            ast.TryStar: self._try,
             ast.ExceptHandler: self._except,
             ast.Assert: self._assert,
             ast.Compare: self._compare,
@@ -80,7 +93,8 @@ class Reading(Expressions):
 
     def _imported(self, name: str, node: ast.stmt) -> None:
         self._words.update(name.split("."))
-        self._note("imports", node, (name, node.lineno, self._cell))
+        optional = self._spared > 0 or bool(self._scopes.scope)
+        self._note("imports", node, (name, node.lineno, self._cell, optional))
 
     # -- blocks
 
@@ -122,20 +136,50 @@ class Reading(Expressions):
         ):
             self._out["main_guard"] = True
         self._visit(test)
+        typing = any(
+            getattr(each, "id", getattr(each, "attr", "")) == "TYPE_CHECKING" for each in ast.walk(test)
+        )
+        self._spared += typing
         self._block(node.body)
+        self._spared -= typing
         self._block(node.orelse)
 
-    def _except(self, node: ast.ExceptHandler) -> None:
+    def _try(self, node: Any) -> None:
+        missing = any(self._caught(each) & _MISSING for each in node.handlers)
+        if self._loses_nothing(node):
+            self._settled |= {id(each) for each in node.handlers}
+        self._spared += missing
+        self._block(node.body)
+        self._block(node.handlers)
+        self._block(node.orelse)
+        self._spared -= missing
+        self._ending += 1
+        self._block(node.finalbody)
+        self._ending -= 1
+
+    def _loses_nothing(self, node: Any) -> bool:
+        """Whether what follows a ``try`` knows whether it worked, or need not know."""
+        first, last = node.body[0], node.body[-1]
+        if node.orelse or isinstance(last, _JUMPS) or isinstance(first, ast.Import | ast.ImportFrom):
+            return True
+        if self._ending or _TIDIES.search(self._scopes.scope.rpartition(".")[2]):
+            return True
+        alone = len(node.body) == 1 and isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)
+        return alone and bool(_TIDIES.search((self._scopes.dotted(last.value.func) or "").rpartition(".")[2]))
+
+    def _caught(self, node: ast.ExceptHandler) -> frozenset[str]:
+        """The names of what a clause catches; one that catches everything catches ``Exception``."""
         caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-        broad = any(
-            each is None or self._scopes.dotted(each) in ("Exception", "BaseException") for each in caught
-        )
+        return frozenset("Exception" if each is None else self._scopes.dotted(each) or "" for each in caught)
+
+    def _except(self, node: ast.ExceptHandler) -> None:
+        broad = bool(self._caught(node) & {"Exception", "BaseException"})
         silent = all(
             isinstance(each, ast.Pass | ast.Continue)
             or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
             for each in node.body
         )
-        self._note("handlers", node, (node.lineno, self._cell, broad, silent))
+        self._note("handlers", node, (node.lineno, self._cell, broad, silent, id(node) in self._settled))
         if node.type is not None:
             self._visit(node.type)
         self._block(node.body)

@@ -74,11 +74,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One imported name, dotted and absolute as far as the file tells (``from a import b`` is ``a.b``)."""
+    """One imported name, dotted and absolute as far as the file tells (``from a import b`` is ``a.b``).
+
+    ``optional`` tells that the file can be imported without it: it stands in a function, below ``TYPE_CHECKING``, or in
+    a ``try`` that catches its absence.
+    """
 
     name: str
     line: int
     cell: int | None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +153,17 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """An ``except`` clause. ``broad`` catches Exception or everything; ``silent`` does nothing with it."""
+    """An ``except`` clause. ``broad`` catches Exception or everything; ``silent`` does nothing with it.
+
+    ``settled`` tells that nothing is lost by that: what was tried is a way out that the lines below take otherwise
+    (``return``, ``break``, an ``else``), an import of what may be missing, or the tidying of what is given up anyway.
+    """
 
     line: int
     cell: int | None
     broad: bool
     silent: bool
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

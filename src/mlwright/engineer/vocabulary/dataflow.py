@@ -102,35 +102,34 @@ def leaks(file: PythonFile) -> Iterator[Leak]:
 
 
 def _leaks(file: PythonFile, scope: str) -> Iterator[Leak]:
-    """Follow what came out of a fit, line by line: ``from_fit`` maps a name to the fit that it depends on."""
-    from_fit: dict[str, Call] = {}
+    """Follow what came out of a fit, line by line: ``from_fit`` maps a name to the fits that it depends on."""
+    from_fit: dict[str, tuple[Call, ...]] = {}
     divided: set[str] = set()
     said: set[int] = set()
     fitted_here: dict[tuple[int, int], Call] = {}
     for step in _steps(file, scope):
         if isinstance(step, Binding):
             # A frame of which only a column is set keeps what it held.
-            source = fitted_here.get(_line(step)) or next(
-                (from_fit[name] for name in step.names if name in from_fit), None
-            )
+            sources = [fitted_here[_line(step)]] if _line(step) in fitted_here else []
+            sources += [each for name in step.names for each in from_fit.get(name, ())]
             for target in step.targets:
                 root = target.partition(".")[0]
-                if source is not None:
-                    from_fit[root] = source
+                if sources:
+                    from_fit[root] = tuple(dict.fromkeys(sources))
                 elif root == target and not (set(step.names) & {root}):
                     from_fit.pop(root, None)
             continue
         used = reads(step)
         if is_split(step) or step.method in CROSS_VALIDATION:
-            source = next((from_fit[name] for name in sorted(used) if name in from_fit), None)
-            if source is not None and source.line not in said:
-                said.add(source.line)
-                yield Leak(source, step)
+            for source in (each for name in sorted(used) for each in from_fit.get(name, ())):
+                if source.line not in said:
+                    said.add(source.line)
+                    yield Leak(source, step)
             divided |= set(step.results)
         elif learns(step) and not (used & divided) and not any("train" in name.lower() for name in used):
             fitted_here[_line(step)] = step
             if step.receiver:
-                from_fit[step.receiver] = step
+                from_fit[step.receiver] = (step,)
 
 
 def _line(step: Call | Binding) -> tuple[int, int]:

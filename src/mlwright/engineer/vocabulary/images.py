@@ -12,6 +12,10 @@ from mlwright.model.findings import Location
 _ASIDE: Final = re.compile(
     r"(^|/)(\.devcontainer|\.github|ci|test[^/]*|dev)(/|$)|dockerfile[.-](dev|test|ci)", re.IGNORECASE
 )
+SERVERS: Final = re.compile(
+    r"gunicorn|uvicorn|waitress|hypercorn|granian|uwsgi|fastapi[\s\"',]+run|mlserver|tritonserver|torchserve"
+)
+"""Commands of servers that are made for production."""
 NOTHING: Final = "no Dockerfile of something that runs here"
 
 

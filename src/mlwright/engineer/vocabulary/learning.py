@@ -175,10 +175,12 @@ def _place(file: PythonFile, word: str) -> Location:
 def matching(files: Iterable[PythonFile], pattern: str) -> list[tuple[str, Location]]:
     """The files with a word (in lower case) that is this regular expression as a whole: the word and its place."""
     wanted = re.compile(pattern)
+    known: dict[str, bool] = {}  # the files of a repository share most of their words
     found = []
     for file in files:
-        short = (word for word in file.words if len(word) <= _LONGEST)
-        there = min((word for word in short if wanted.fullmatch(word)), default=None)
+        new = [word for word in file.words if word not in known]
+        known.update((word, len(word) <= _LONGEST and wanted.fullmatch(word) is not None) for word in new)
+        there = min((word for word in file.words if known[word]), default=None)
         if there is not None:
             found.append((there, _place(file, there)))
     return found

@@ -1,5 +1,6 @@
 """Chance in training code: where it is drawn from, and where it is given a seed."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +35,8 @@ ESTIMATORS: Final = frozenset(
     )
 )  # fmt: skip
 _LIBRARIES: Final = ("sklearn.", "imblearn.", "umap.")
+_ESTIMATING: Final = (*_LIBRARIES, "xgboost.", "lightgbm.", "catboost.")
+_ESTIMATOR: Final = re.compile(r"\.[A-Z]\w+$")
 _KEYWORDS: Final = ("random_state", "seed", "random_seed", "rng")
 _LEARNS: Final = ("backward", "train_on_batch")
 
@@ -95,6 +98,15 @@ def _seeded(call: Call) -> bool:
     """Whether an estimator names a seed that is not None."""
     given = next((each for each in call.args if each.keyword in _KEYWORDS), None)
     return given is not None and not (given.constant and given.value is None)
+
+
+def steadied(files: Sequence[PythonFile]) -> Iterator[tuple[PythonFile, Call]]:
+    """The estimators that name a seed of their own."""
+    for file in files:
+        for call in file.calls:
+            if call.name.startswith(_ESTIMATING) and not call.receiver and _ESTIMATOR.search(call.name):
+                if _seeded(call):
+                    yield file, call
 
 
 def seeds(file: PythonFile) -> frozenset[str]:

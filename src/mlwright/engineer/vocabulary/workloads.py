@@ -20,6 +20,15 @@ def cluster_containers(repository: Repository, *kinds: str) -> tuple[Container, 
     )
 
 
+def own_containers(repository: Repository) -> tuple[Container, ...]:
+    """Containers of the cluster but those of a model server that the platform adds: it knows how they run."""
+    return tuple(
+        each
+        for each in cluster_containers(repository)
+        if each.image or each.kind != "InferenceService" or below(each.spec, "securityContext") is not None
+    )
+
+
 def compose_containers(repository: Repository) -> tuple[Container, ...]:
     """The containers of Compose files."""
     return tuple(each for each in repository.containers if each.kind == COMPOSE)

@@ -17,6 +17,9 @@ def look(repository: Repository) -> Answer:
         named = sorted(set(tools) & _TOOLS) if isinstance(tools, dict) else []
         if named:
             return yes(f"{document.path} sets up {named[0]}", document.at("tool", named[0]))
+    declared = repository.requires(*sorted(_TOOLS))
+    if declared is not None:
+        return yes(f"{declared.name} is among the dependencies", declared.at)
     found = signs(
         repository,
         files=(

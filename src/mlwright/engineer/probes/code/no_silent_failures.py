@@ -2,21 +2,24 @@
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, yes
+from mlwright.engineer.vocabulary.words import counted
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
 
 def look(repository: Repository) -> Answer:
-    """Look for broad except clauses that do nothing."""
+    """Look for broad except clauses that do nothing, where nothing else takes the place of what failed."""
     handlers = [(file, each) for file in repository.production for each in file.handlers]
-    silent = [(file, each) for file, each in handlers if each.broad and each.silent]
+    silent = [(file, each) for file, each in handlers if each.broad and each.silent and not each.settled]
     if silent:
         file, each = silent[0]
-        evidence = f"{file.at(each)} swallows every error ({len(silent)} of {len(handlers)} handlers)"
+        evidence = (
+            f"{file.at(each)} swallows every error ({len(silent)} of {counted(len(handlers), 'except clause')})"
+        )
         return no(evidence, *(f.at(e) for f, e in silent[:20]), handlers=len(handlers), silent=len(silent))
     if not handlers:
         return no_question("no except clause in production code")
-    return yes(f"{len(handlers)} handlers, none swallows everything", handlers=len(handlers))
+    return yes(f"{counted(len(handlers), 'except clause')}, none swallows everything", handlers=len(handlers))
 
 
 PROBE = Probe(

@@ -8,7 +8,7 @@ from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
 
 _RUNS = re.compile(
-    r"```|^\s{4}\S|^\s*\$ |\b(pip3? install|uv (run|sync|pip)|python3? |make |docker |conda |poetry |npm |bash )",
+    r"```|^\s{4}\S|^\s*\$ |\b(pip3? install|uv (run|sync|pip)|python3? |make |docker |conda |poetry |npm |bash )|`[a-z][\w.-]* [^`\n]+`",
     re.MULTILINE,
 )
 

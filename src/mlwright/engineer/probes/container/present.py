@@ -1,8 +1,9 @@
 """Is what serves built as an image?"""
 
 from mlwright.engineer.facts.repository import Repository
-from mlwright.engineer.probe import Answer, Probe, When, no, yes
+from mlwright.engineer.probe import Answer, Probe, When, no, no_question, yes
 from mlwright.engineer.vocabulary.images import at, run_images
+from mlwright.engineer.vocabulary.servers import ready_made
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
 
@@ -17,6 +18,9 @@ def look(repository: Repository) -> Answer:
     others = repository.find(*_OTHERS)
     if others:
         return yes(f"built by {others[0].path}", *(Location(path=each.path) for each in others))
+    ready = next(ready_made(repository), None)
+    if ready is not None:
+        return no_question(f"{ready[0]}: no image of its own is needed")
     return no("neither a Dockerfile nor another recipe of an image")
 
 

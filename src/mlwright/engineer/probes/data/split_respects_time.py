@@ -100,7 +100,7 @@ def _series(file: PythonFile, split: Call) -> bool:
         if (
             each.scope == split.scope
             and each.line < split.line
-            and given & used
+            and (given & used or (not given and set(each.names) & used))
             and _FROM_EARLIER.search(each.text)
         ):
             return True

@@ -54,7 +54,7 @@ def look(repository: Repository) -> Answer:
     open_ones = [
         file.at(call)
         for file, call in raw
-        if _asks(file) and _REFUSALS.isdisjoint(file.words) and not file.handlers
+        if _asks(file) and _REFUSALS.isdisjoint(file.words) and all(each.silent for each in file.handlers)
     ]
     if open_ones:
         return no(

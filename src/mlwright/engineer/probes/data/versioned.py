@@ -44,7 +44,8 @@ _CALLS = {
 }
 # A date or version in a path, a query, or an address of the web: what it names may well stand still.
 _NAMED = re.compile(
-    r"\d{4}-?\d{2}-?\d{2}|[/_-]v\d+(\.\d+)*[/._-]|snapshot|version=|^\s*select\b|^https?:", re.IGNORECASE
+    r"\d{4}-?\d{2}-?\d{2}|(?<!\d)20\d{2}-\d{2}(?!\d)|^/kaggle/input/|[/_-]v\d+(\.\d+)*[/._-]|snapshot|version=|^\s*select\b|^https?:",
+    re.IGNORECASE,
 )
 
 

@@ -1,11 +1,15 @@
 """Is everything declared that is imported?"""
 
+import re
+
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
 from mlwright.engineer.vocabulary.distributions import DISTRIBUTIONS
 from mlwright.model.assessment import RepositoryKind
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
+
+_REQUIREMENTS = re.compile(r"(requirements/)?[\w-]*requirements?[\w-]*\.(txt|in)")
 
 
 def look(repository: Repository) -> Answer:
@@ -15,12 +19,18 @@ def look(repository: Repository) -> Answer:
     declared = {each.name for each in repository.requirements}
     if len(declared) < 2:
         return unknown("too little is declared to compare with")
+    elsewhere = _read_by_setup(repository)
+    if elsewhere:
+        return unknown(f"setup.py takes them from {elsewhere}, which is not here", Location(path="setup.py"))
     own = {
         part for each in repository.files if each.path.endswith(".py") for part in each.path[:-3].split("/")
     }
     missing: dict[str, Location] = {}
-    for file in repository.production:
+    programs = [file for file in repository.production if not file.notebook]
+    for file in programs or repository.production:
         for each in file.imports:
+            if each.optional:  # the program runs without it, or whoever asks for this part of it brings it
+                continue
             names = DISTRIBUTIONS.get(each.name.partition(".")[0], ())
             if names and not declared & set(names) and each.name.partition(".")[0] not in own:
                 missing.setdefault(names[0], file.at(each))
@@ -32,6 +42,14 @@ def look(repository: Repository) -> Answer:
             missing=len(missing),
         )
     return yes(f"{len(declared)} declared, nothing well known is missing", declared=len(declared))
+
+
+def _read_by_setup(repository: Repository) -> str:
+    """The file of requirements that setup.py reads and that is missing, as in some source releases; "" for none."""
+    setup = next((each for each in repository.python if each.path == "setup.py"), None)
+    here = {each.path for each in repository.files}
+    named = [path for path, _ in setup.paths if _REQUIREMENTS.fullmatch(path)] if setup else []
+    return next((path for path in sorted(named) if path not in here), "")
 
 
 PROBE = Probe(

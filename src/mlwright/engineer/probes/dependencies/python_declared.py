@@ -1,11 +1,15 @@
 """Is it known which Python?"""
 
+import re
+
 from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
 from mlwright.engineer.vocabulary.images import at, bases, run_images
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
+
+_CONDA = re.compile(r"python\s*[=<>~]")
 
 
 def look(repository: Repository) -> Answer:
@@ -14,6 +18,11 @@ def look(repository: Repository) -> Answer:
         for keys in (("project", "requires-python"), ("tool", "poetry", "dependencies", "python")):
             if document.get(*keys):
                 return yes(f"{keys[-1]} {document.get(*keys)}", document.at(*keys))
+    for document in repository.documents:
+        listed = document.get("dependencies")
+        for number, each in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(each, str) and _CONDA.match(each):
+                return yes(f"{document.path} has {each}", document.at("dependencies", number))
     files = repository.find(
         ".python-version", "runtime.txt", ".tool-versions", "mise.toml", "environment*.y*ml", "Pipfile"
     )

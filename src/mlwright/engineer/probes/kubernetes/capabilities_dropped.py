@@ -3,7 +3,7 @@
 from mlwright.engineer.facts.configuration import Container
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When
-from mlwright.engineer.vocabulary.workloads import below, cluster_containers, each_must
+from mlwright.engineer.vocabulary.workloads import below, own_containers, each_must
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
@@ -12,7 +12,7 @@ _NOTHING = "no Kubernetes workload here"
 
 def look(repository: Repository) -> Answer:
     """Ask each container of a workload."""
-    return each_must(cluster_containers(repository), _fault, "{n} containers drop capabilities", _NOTHING)
+    return each_must(own_containers(repository), _fault, "{n} containers drop capabilities", _NOTHING)
 
 
 def _fault(container: Container) -> str:

@@ -3,7 +3,7 @@
 from mlwright.engineer.facts.configuration import Container
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When
-from mlwright.engineer.vocabulary.workloads import cluster_containers, context, each_must
+from mlwright.engineer.vocabulary.workloads import own_containers, context, each_must
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
@@ -13,7 +13,7 @@ _NOTHING = "no Kubernetes workload here"
 def look(repository: Repository) -> Answer:
     """Ask each container of a workload."""
     return each_must(
-        cluster_containers(repository), _fault, "{n} containers say that they are not root", _NOTHING
+        own_containers(repository), _fault, "{n} containers say that they are not root", _NOTHING
     )
 
 

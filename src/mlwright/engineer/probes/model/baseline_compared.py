@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from mlwright.engineer.facts.code import Binding
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, unsupported, yes
-from mlwright.engineer.vocabulary.learning import SIMPLE, kinds, matching, models, ours, said
+from mlwright.engineer.vocabulary.learning import METRIC, SIMPLE, kinds, matching, models, ours, said
 from mlwright.engineer.vocabulary.signs import signs
 from mlwright.engineer.vocabulary.sources import only_bundled
 from mlwright.engineer.vocabulary.words import SHOWN, listed
@@ -28,6 +29,9 @@ def look(repository: Repository) -> Answer:
     found = said(files, _WORDS) or matching(files, _NAMED) or list(signs(repository, files=("*baseline*.*",)))
     if found:
         return yes(f"{found[0][0]} is the simpler one", *[place for _, place in found][:SHOWN])
+    naive = [file.at(each) for file in files for each in file.bindings if _naive(each)]
+    if naive:
+        return yes("a naive guess is measured too", *naive[:SHOWN])
     places = [file.at(call) for file, call in models(files)][:SHOWN]
     fitted = kinds(files)
     simple, heavy = fitted & SIMPLE, fitted - SIMPLE
@@ -36,6 +40,12 @@ def look(repository: Repository) -> Answer:
     if simple:
         return no_question(f"{listed(simple)} is a simple model itself")
     return _none(repository, heavy, places)
+
+
+def _naive(binding: Binding) -> bool:
+    """Whether a metric of something naive is computed: ``naive = mean_absolute_error(…)``."""
+    said_of = any("naive" in each.lower() for each in binding.targets)
+    return said_of and METRIC.search(binding.text) is not None
 
 
 def _none(repository: Repository, heavy: frozenset[str], places: list[Location]) -> Answer:

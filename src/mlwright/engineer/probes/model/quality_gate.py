@@ -1,10 +1,11 @@
 """Can a bad model be released?"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from mlwright.engineer.facts.code import Comparison, PythonFile
+from mlwright.engineer.facts.code import Call, Comparison, PythonFile
+from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
 from mlwright.engineer.vocabulary.artifacts import saves
@@ -19,7 +20,7 @@ _CALLS: Final = (
     "*.GenericValueThreshold", "*.GenericChangeThreshold", "*.ConditionStep", "*.ModelBlessing", "kfp.dsl.Condition",
     "kfp.dsl.If", "*.assert_model_quality", "*.quality_gate",
 )  # fmt: skip
-_STOPS: Final = re.compile(r"(\w+\.)*(exit|\w*Error|\w*Exception|fail|AirflowSkipException|abort)")
+_STOPS: Final = re.compile(r"(\w+\.)*(exit|SystemExit|\w*Error|\w*Exception|fail|AirflowSkipException|abort)")
 _KEEPS: Final = re.compile(
     r"(\w+\.)*\w*(register|promot|deploy|publish|dump|save|log_model|upload|transition_model|set_registered|copy|push)\w*"
 )
@@ -86,7 +87,31 @@ def _without(repository: Repository, compared: list[Location]) -> Answer:
 
 
 def _compared(file: PythonFile) -> Iterator[Comparison]:
-    return (each for each in file.comparisons if METRIC.search(each.text))
+    return (
+        each
+        for each in file.comparisons
+        if METRIC.search(each.text) or _of_metric(file, each) or _says_metric(file, each)
+    )
+
+
+def _of_metric(file: PythonFile, comparison: Comparison) -> bool:
+    """Whether something compared was computed by a metric in the same function: ``found = roc_auc_score(…)``."""
+    words = frozenset(re.findall(r"[A-Za-z_]\w*", comparison.text))
+    return any(
+        not words.isdisjoint(call.results) and METRIC.search(call.method)
+        for call in _scoped(file).get(comparison.scope, ())
+    )
+
+
+def _says_metric(file: PythonFile, comparison: Comparison) -> bool:
+    """Whether what stops right below names a metric in its message."""
+    return any(
+        comparison.line <= call.line <= comparison.line + 2
+        and call.cell == comparison.cell
+        and _STOPS.fullmatch(call.name)
+        and any(METRIC.search(each.text) for each in call.args)
+        for call in _scoped(file).get(comparison.scope, ())
+    )
 
 
 def _has_consequence(file: PythonFile, comparison: Comparison) -> bool:
@@ -97,11 +122,19 @@ def _has_consequence(file: PythonFile, comparison: Comparison) -> bool:
         return True
     return any(
         comparison.line <= call.line <= comparison.line + _NEAR
-        and call.scope == comparison.scope
         and call.cell == comparison.cell
         and (_STOPS.fullmatch(call.name) or _KEEPS.fullmatch(call.name.lower()))
-        for call in file.calls
+        for call in _scoped(file).get(comparison.scope, ())
     )
+
+
+@remembered
+def _scoped(file: PythonFile) -> Mapping[str, list[Call]]:
+    """The calls of a file by the function around them."""
+    scoped: dict[str, list[Call]] = {}
+    for call in file.calls:
+        scoped.setdefault(call.scope, []).append(call)
+    return scoped
 
 
 PROBE = Probe(

@@ -15,11 +15,11 @@ _TRACKERS: Final = (
     "dvclive", "aim", "clearml", "sacred", "guild", "determined", "trackio", "swanlab", "azureml.core",
     "polyaxon", "losswise", "sagemaker.experiments", "smexperiments", "vertexai", "hopsworks", "mlwright",
     "tensorboard_logger", "visdom", "keepsake", "labml", "ml_metadata", "tfx", "kedro_mlflow", "dagshub",
-    "dora", "flashy", "clu",
+    "dora", "flashy", "clu", "metaflow", "zenml",
 )  # fmt: skip
 _WORDS: Final = frozenset(
     "tensorboard csvlogger tensorboardlogger wandblogger mlflowlogger summarywriter neptunelogger cometlogger "
-    "create_file_writer report_to log_metric log_metrics wandbcallback mlflowcallback tensorboardcallback "
+    "create_file_writer report_to log_metric log_metrics add_output_metadata wandbcallback mlflowcallback tensorboardcallback "
     "tensorboard_log tensorboardvisbackend log_with".split()
 )
 _OWN_LOGS: Final = (

@@ -6,7 +6,7 @@ from mlwright.engineer.facts.code import PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
 from mlwright.engineer.vocabulary.learning import training_side
-from mlwright.engineer.vocabulary.randomness import Draw, draws, seeds
+from mlwright.engineer.vocabulary.randomness import Draw, draws, seeds, steadied
 from mlwright.engineer.vocabulary.sides import imports_file
 from mlwright.engineer.vocabulary.words import SHOWN, counted, enumerated
 from mlwright.model.contracts import Severity
@@ -18,6 +18,9 @@ def look(repository: Repository) -> Answer:
     side = training_side(repository)
     drawn = list(draws(side))
     seeded = {each.path: seeds(each) for each in repository.production}
+    steady = [file.at(call) for file, call in steadied(side)]
+    if not drawn and not any(seeded.values()) and steady:
+        return yes(f"{counted(len(steady), 'estimator')} with a seed", *steady[:SHOWN], sources=len(steady))
     if not drawn and not any(seeded.values()):
         return no_question(
             "no source of chance is seen where models are trained (splits are asked for elsewhere)"

@@ -1,7 +1,9 @@
 """Is the model good for every part of those it is meant for?"""
 
+from collections.abc import Iterator
 from typing import Final
 
+from mlwright.engineer.facts.code import PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
 from mlwright.engineer.vocabulary.learning import METRIC, importing, matching, ours, tabular, training
@@ -24,6 +26,8 @@ _NAMED: Final = (
     r"|data_slices?|eval_slices?|slice_(fn|functions?|columns?)|sensitive_features"
 )
 
+_NEAR: Final = 4
+
 
 def look(repository: Repository) -> Answer:
     """Look for metrics by group: a package, a name that says so, or a metric applied to groups of a frame."""
@@ -37,6 +41,7 @@ def look(repository: Repository) -> Answer:
         for call in file.calls
         if ".groupby." in f".{call.name}" and any(METRIC.search(arg.text) for arg in call.args)
     ]
+    grouped += [at for file in files for at in _looped(file)]
     if grouped:
         return yes(f"a metric is computed by group at {grouped[0]}", *grouped[:SHOWN])
     written = sections(
@@ -51,6 +56,19 @@ def look(repository: Repository) -> Answer:
     return no(
         "one figure for all rows, none by group", *[Location(path=each.path) for each in training(repository)]
     )
+
+
+def _looped(file: PythonFile) -> Iterator[Location]:
+    """Metrics in the loop over the groups of a frame: ``for name, part in frame.groupby(…)``."""
+    groups = [call for call in file.calls if call.method in ("groupby", "group_by") and not call.looped]
+    for call in file.calls:
+        if call.looped and METRIC.search(call.method):
+            near = (
+                each.scope == call.scope and each.cell == call.cell and 0 < call.line - each.line <= _NEAR
+                for each in groups
+            )
+            if any(near):
+                yield file.at(call)
 
 
 PROBE = Probe(

@@ -1,8 +1,12 @@
 """Does the truth come back?"""
 
+from collections.abc import Iterator
+from itertools import chain
+
+from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When
-from mlwright.engineer.vocabulary.signs import shown, signs
+from mlwright.engineer.vocabulary.signs import Sign, shown, signs
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
@@ -35,7 +39,17 @@ def look(repository: Repository) -> Answer:
             "*outcomes*",
         ),
     )
+    found = chain(found, _declared(repository))
     return shown(found, "labels are joined", "nothing brings labels back to predictions")
+
+
+def _declared(repository: Repository) -> Iterator[Sign]:
+    """Endpoints of mlwright that say where their label comes from."""
+    for document in repository.of_kind(DocumentKind.MLWRIGHT):
+        endpoints = document.get("endpoint")
+        for number, each in enumerate(endpoints if isinstance(endpoints, list) else []):
+            if isinstance(each, dict) and each.get("label"):
+                yield f"label of endpoint {each.get('name')}", document.at("endpoint", number, "label")
 
 
 PROBE = Probe(

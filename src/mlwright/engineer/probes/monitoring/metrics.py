@@ -1,14 +1,17 @@
 """Does the service count what it does?"""
 
+from itertools import chain
+
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When
+from mlwright.engineer.vocabulary.servers import counting
 from mlwright.engineer.vocabulary.signs import shown, signs
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
 
 def look(repository: Repository) -> Answer:
-    """Look for the signs of it."""
+    """Look for the signs of it, and for servers that count by themselves."""
     found = signs(
         repository,
         packages=(
@@ -30,6 +33,7 @@ def look(repository: Repository) -> Answer:
         calls=("*.put_metric_data", "*.put_metric", "opentelemetry.metrics.get_meter"),
         objects=("ServiceMonitor", "PodMonitor"),
     )
+    found = chain(found, counting(repository))
     return shown(found, "metrics are exported", "no metrics library is used by the service")
 
 

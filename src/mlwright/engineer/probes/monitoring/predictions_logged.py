@@ -45,7 +45,11 @@ def _in_handlers(repository: Repository) -> Answer:
     predicting = [
         (each, each.answers)
         for each in routes(repository)
-        if "predict" in each.path.lower() and each.answers is not None
+        if each.answers is not None
+        and (
+            "predict" in each.path.lower()
+            or any(call.method.startswith("predict") for call in calls_in(each.file, each.answers))
+        )
     ]
     for each, function in predicting:
         for call in calls_in(each.file, function):

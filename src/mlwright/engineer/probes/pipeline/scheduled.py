@@ -6,6 +6,8 @@ from mlwright.engineer.probe import Answer, Probe, When, no, yes
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
+_SCHEDULERS = ("dagster.ScheduleDefinition", "dagster.build_schedule_from_partitioned_job")
+
 
 def look(repository: Repository) -> Answer:
     """Look for a schedule at a pipeline, or at a job that trains."""
@@ -14,6 +16,8 @@ def look(repository: Repository) -> Answer:
         return yes(
             f"{planned[0].tool} {planned[0].name}: {planned[0].schedule}", *(each.at for each in planned[:10])
         )
+    for file, call in repository.calls(*_SCHEDULERS):
+        return yes(f"{call.name} at {file.at(call)}", file.at(call))
     for workflow in repository.workflows:
         steps = workflow.running(r"\b(re)?train\b", r"dvc repro", r"mlwright (run|retrain)")
         if workflow.crons and steps:

@@ -42,6 +42,12 @@ def _steps(repository: Repository) -> Iterator[Sign]:
     ):
         if prop(resource, "deployment_config", "DeploymentConfig", "routing_config"):
             yield f"{resource.type} {resource.name} deploys in steps", resource.at
+    for resource in of_types(
+        repository, ("aws_sagemaker_endpoint_configuration", "AWS::SageMaker::EndpointConfig")
+    ):
+        variants = prop(resource, "production_variants", "ProductionVariants")
+        if isinstance(variants, list) and len(variants) >= 2:
+            yield f"{resource.type} {resource.name} has {len(variants)} variants", resource.at
     yield from signs(
         repository, files=("*canary*.y*ml", "*canary*.py", "*canary*.sh", "*canary*.tf"), robots=("canary",)
     )

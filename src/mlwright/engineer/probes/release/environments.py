@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from mlwright.engineer.facts.configuration import DocumentKind
+from mlwright.engineer.facts.configuration import Document, DocumentKind, Plain
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When
 from mlwright.engineer.vocabulary.signs import Sign, shown, signs
@@ -44,12 +44,20 @@ def _before(repository: Repository) -> Iterator[Sign]:
         ),
     )
     for document in repository.of_kind(DocumentKind.WORKFLOW):
-        jobs = document.get("jobs")
-        for name, job in sorted(jobs.items()) if isinstance(jobs, dict) else ():
+        for keys, name, job in _jobs(document):
             given = job.get("environment") if isinstance(job, dict) else None
             said = given.get("name") if isinstance(given, dict) else given
             if isinstance(said, str) and _BEFORE.match(said):
-                yield f"environment {said} of job {name}", document.at("jobs", name, "environment")
+                yield f"environment {said} of job {name}", document.at(*keys, name, "environment")
+
+
+def _jobs(document: Document) -> Iterator[tuple[tuple[str, ...], str, Plain]]:
+    """The jobs of a workflow: below ``jobs``, or, as GitLab has them, at the top."""
+    jobs = document.get("jobs")
+    keys = ("jobs",) if isinstance(jobs, dict) else ()
+    found = jobs if isinstance(jobs, dict) else document.data
+    for name, job in sorted(found.items(), key=lambda each: str(each[0])) if isinstance(found, dict) else ():
+        yield keys, str(name), job
 
 
 PROBE = Probe(

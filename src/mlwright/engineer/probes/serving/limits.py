@@ -1,33 +1,49 @@
 """Can one caller take it all?"""
 
+from collections.abc import Iterator
+from itertools import chain
+
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When
-from mlwright.engineer.vocabulary.signs import shown, signs
+from mlwright.engineer.vocabulary.signs import Sign, shown, signs
 from mlwright.model.contracts import Severity
-from mlwright.model.findings import Effort
+from mlwright.model.findings import Effort, Location
+
+
+_WORDS = frozenset(("max_concurrency", "max_ongoing_requests", "limit_concurrency"))
 
 
 def look(repository: Repository) -> Answer:
     """Look for limits of rate, size or concurrency."""
     return shown(
-        signs(
-            repository,
-            packages=(
-                "slowapi",
-                "flask_limiter",
-                "fastapi_limiter",
-                "limits",
-                "aiolimiter",
-                "pyrate_limiter",
+        chain(
+            _said(repository),
+            signs(
+                repository,
+                packages=(
+                    "slowapi",
+                    "flask_limiter",
+                    "fastapi_limiter",
+                    "limits",
+                    "aiolimiter",
+                    "pyrate_limiter",
+                ),
+                calls=("*Semaphore", "*CapacityLimiter", "*RateLimiter*", "*Limiter"),
+                robots=("--limit-concurrency", "--limit-max-requests", "--max-requests"),
+                objects=("RateLimitPolicy", "EnvoyFilter", "HTTPRoute"),
+                files=("mlwright.toml", "nginx.conf", "*nginx*.conf"),
             ),
-            calls=("*Semaphore", "*CapacityLimiter", "*RateLimiter*", "*Limiter"),
-            robots=("--limit-concurrency", "--limit-max-requests", "--max-requests"),
-            objects=("RateLimitPolicy", "EnvoyFilter", "HTTPRoute"),
-            files=("mlwright.toml", "nginx.conf", "*nginx*.conf"),
         ),
         "load is limited",
         "nothing here limits rate, size or concurrency",
     )
+
+
+def _said(repository: Repository) -> Iterator[Sign]:
+    """Bounds that model servers take as settings."""
+    for file in repository.production:
+        for word in sorted(_WORDS & file.words):
+            yield word, Location(path=file.path)
 
 
 PROBE = Probe(

@@ -3,7 +3,7 @@
 from mlwright.engineer.facts.code import PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, yes
-from mlwright.engineer.vocabulary.images import at, run_images
+from mlwright.engineer.vocabulary.images import SERVERS, at, run_images
 from mlwright.engineer.vocabulary.sides import WEB
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
@@ -11,6 +11,7 @@ from mlwright.model.findings import Effort
 
 def look(repository: Repository) -> Answer:
     """Look for debug and reload switched on where a server is started, and in what starts it."""
+    started = _started(repository)
     faults = [
         (f"{call.name}({keyword}=True)", file.at(call))
         for file, call in repository.calls(
@@ -18,6 +19,7 @@ def look(repository: Repository) -> Answer:
         )
         for keyword in ("debug", "reload")
         if (given := call.argument(keyword)) and given.constant and given.value is True and _web(file)
+        if not (started and call.method == "run")
     ]
     for image in run_images(repository):
         faults += [
@@ -31,6 +33,12 @@ def look(repository: Repository) -> Answer:
     if faults:
         return no(faults[0][0], *(place for _, place in faults), faults=len(faults))
     return yes("no debug or reload switch where a server is started")
+
+
+def _started(repository: Repository) -> bool:
+    """Whether an image starts a server for production: what a script would start is then for developing."""
+    commands = [each.value for file in run_images(repository) for each in file.all("CMD", "ENTRYPOINT")]
+    return any(SERVERS.search(each) for each in commands)
 
 
 def _web(file: PythonFile) -> bool:

@@ -4,16 +4,13 @@ import re
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
-from mlwright.engineer.vocabulary.images import at, run_images
+from mlwright.engineer.vocabulary.images import SERVERS, at, run_images
 from mlwright.engineer.vocabulary.sides import MODEL_SERVERS
 from mlwright.engineer.vocabulary.signs import signs
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
 _TOY = re.compile(r"\bflask\b[\s\"',]+run\b|manage\.py[\s\"',]+runserver|fastapi[\s\"',]+dev\b")
-_SERVERS = re.compile(
-    r"gunicorn|uvicorn|waitress|hypercorn|granian|uwsgi|fastapi[\s\"',]+run|mlserver|tritonserver|torchserve"
-)
 
 
 def look(repository: Repository) -> Answer:
@@ -30,7 +27,7 @@ def look(repository: Repository) -> Answer:
     toys = [(found[0], place) for said, place in commands if (found := _TOY.search(said))]
     if toys:
         return no(f"the image starts {toys[0][0]}", *(place for _, place in toys))
-    good = [(said, place) for said, place in commands if _SERVERS.search(said)]
+    good = [(said, place) for said, place in commands if SERVERS.search(said)]
     good += signs(
         repository, packages=("uvicorn", "gunicorn", "waitress", "hypercorn", "granian", *MODEL_SERVERS)
     )
