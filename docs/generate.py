@@ -172,10 +172,11 @@ def probes_pages() -> Pages:
     lines = [
         NOTE,
         "# Probes\n",
-        f"The {sum(map(len, topics.values()))} questions that `mlwright assess` asks. A title says what should hold; beside it stands",
-        "how grave it is where it does not (*error*: harm to users or no way back; *warning*: will cost days; *info*: good",
-        "practice), how long mending it takes, and of which repositories it is asked. `mlwright assess --explain PROBE` shows",
-        "one with its answer for your repository. How to write one: [add a probe](../how-to/add-a-probe.md).\n",
+        f"The {sum(map(len, topics.values()))} questions that `mlwright assess` asks. A title says what should hold;",
+        "beside it stands how grave it is where it does not (*error*: harm to users or no way back; *warning*: will",
+        "cost days; *info*: good practice), how long mending it takes, and of which repositories it is asked.",
+        "`mlwright assess --explain PROBE` shows one with its answer for your repository. How to write one:",
+        "[add a probe](../how-to/add-a-probe.md).\n",
         "| topic | probes | errors | with a fix |",
         "|---|---|---|---|",
     ]
@@ -258,13 +259,13 @@ def rubrics_pages() -> Pages:
     lines = [
         NOTE,
         "# Rubrics\n",
-        "The findings of an assessment as published rubrics read them; the last one is that of `mlwright review`. An item stands",
-        "on the highest rung whose evidence holds: *E1* a document or setting says so, *E2* a test or job is there and parses,",
-        "*E3* a record of one run exists, *E4* it ran by itself, recently, and was green. Files show E2 at most. `a + b` needs",
-        "both probes, `a or b` one of them; `probe:part` is one figure of a finding. A rung without evidence here cannot be shown",
-        "yet. What is unknown makes a score an interval.\n",
-        "`mlwright assess --rubric NAME` shows one for your repository. Items that only people can answer are answered in",
-        "`.mlwright-answers.toml`: [how](../how-to/assess-a-repository.md#what-no-file-can-tell).\n",
+        "The findings of an assessment as published rubrics read them; the last one is that of `mlwright review`.",
+        "An item stands on the highest rung whose evidence holds: *E1* a document or setting says so, *E2* a test or",
+        "job is there and parses, *E3* a record of one run exists, *E4* it ran by itself, recently, and was green.",
+        "Files show E2 at most. `a + b` needs both probes, `a or b` one of them; `probe:part` is one figure of a",
+        "finding. A rung without evidence here cannot be shown yet. What is unknown makes a score an interval.\n",
+        "`mlwright assess --rubric NAME` shows one for your repository. Items that only people can answer are",
+        "answered in `.mlwright-answers.toml`: [how](../how-to/assess-a-repository.md#what-no-file-can-tell).\n",
     ]
     for rubric in rubrics:
         lines += rubric_lines(rubric)
@@ -313,8 +314,8 @@ def mcp_pages() -> Pages:
         NOTE,
         "# MCP server\n",
         "What `mlwright mcp` offers to a coding agent, in the words that the agent reads. Set it up by",
-        "`mlwright agent install`: [connect a coding agent](../how-to/connect-a-coding-agent.md). Tools only read; one that is",
-        "marked as writing writes where the server was started with `--allow-writes`.\n",
+        "`mlwright agent install`: [connect a coding agent](../how-to/connect-a-coding-agent.md). Tools only read; one",
+        "that is marked as writing writes where the server was started with `--allow-writes`.\n",
         "## Tools\n",
     ]
     for tool in tools:

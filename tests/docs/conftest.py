@@ -3,7 +3,7 @@
 A fenced block may carry notes, HTML comments on the lines above it, which no reader of the page sees:
 
 ``<!-- not run: why -->``       it is shown and not executed
-``<!-- background -->``         its command runs until the page ends
+``<!-- background -->``         its command runs until the page ends; with a path, it serves once that path answers
 ``<!-- write: past.py -->``     it is a file that the reader writes
 ``<!-- from: examples/x.py -->``  it stands word for word in that file
 ``<!-- mlwright.toml -->``      it is a whole mlwright.toml

@@ -1,7 +1,8 @@
 """Plays a page: types its console blocks in a new folder and compares what comes with what the page shows.
 
 Shown lines must come in their order; what the page leaves out it may leave out. ``…`` stands for anything. Numbers
-with a point may differ by a little: another processor sums in another order. The ports 8500 and 8501 are two free ones.
+with a point may differ by a little: another processor sums in another order. The ports 8500, 8501 and 8765 are
+free ones.
 """
 
 import os
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +72,7 @@ class Player:
     """One reader at one terminal, with a second one for what runs in the background."""
 
     folder: Path
-    ports: list[int] = field(default_factory=lambda: free_ports(2))
+    ports: list[int] = field(default_factory=lambda: free_ports(3))
     background: list[subprocess.Popen[str]] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     programs: Path = field(init=False)
@@ -105,7 +107,7 @@ class Player:
         assert steps, f"{block.id}: a console block needs a line that begins with '$ '"
         for command, shown in steps:
             if "background" in block.notes:
-                self._start(command, block.id)
+                self._start(command, block.id, block.notes["background"])
                 continue
             came = self.type(command, block.id)
             absent = differences(shown, came)
@@ -134,8 +136,9 @@ class Player:
         assert done.returncode == 0, f"{where}: $ {command}\nexit code {done.returncode}\n{done.stdout}"
         return done.stdout
 
-    def _start(self, command: str, where: str) -> None:
+    def _start(self, command: str, where: str, path: str) -> None:
         self._give_ports()
+        port = self.ports[2] if path else self.ports[1]
         with (self.folder / "background.log").open("w") as log:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],
@@ -147,7 +150,7 @@ class Player:
             )
         self.background.append(process)
         deadline = time.monotonic() + _PATIENCE_S
-        while not _ready(self.ports[1]):
+        while not _ready(port, path):
             said = (self.folder / "background.log").read_text()
             assert process.poll() is None, f"{where}: $ {command}\n{said}"
             assert time.monotonic() < deadline, f"{where}: $ {command} does not serve\n{said}"
@@ -173,12 +176,14 @@ class Player:
         """Another project may be served on this machine while the tests run."""
         settings = self.folder / "mlwright.toml"
         if settings.exists() and "[serve]" not in settings.read_text(encoding="utf-8"):
-            page, inference = self.ports
+            page, inference, _ = self.ports
             with settings.open("a", encoding="utf-8") as file:
                 file.write(f"\n[serve]\nport = {page}\ninference_port = {inference}\n")
 
     def _at_our_ports(self, text: str) -> str:
-        return text.replace("8500", str(self.ports[0])).replace("8501", str(self.ports[1]))
+        for shown, ours in zip(("8500", "8501", "8765"), self.ports, strict=True):
+            text = text.replace(shown, str(ours))
+        return text
 
 
 def _steps(text: str) -> list[tuple[str, str]]:
@@ -193,9 +198,13 @@ def _steps(text: str) -> list[tuple[str, str]]:
     return [(command, "\n".join(shown)) for command, shown in steps]
 
 
-def _ready(port: int) -> bool:
+def _ready(port: int, path: str) -> bool:
+    """Whether an inference process is ready; with a path, whether anything answers there at all."""
+    address = f"http://127.0.0.1:{port}{path or '/v2/health/ready'}"
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=5) as answer:
+        with urllib.request.urlopen(address, timeout=5) as answer:
             return answer.status == 200
+    except urllib.error.HTTPError as error:
+        return bool(path) and error.code < 500 and error.code != 404
     except OSError:
         return False

@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mlwright.adapters.config import load_settings
 
 PROSE = {"mermaid", "text", ""}
-KNOWN = {"python", "toml", "console", "sh", *PROSE}
+KNOWN = {"python", "toml", "yaml", "console", "sh", *PROSE}
 
 
 def test_every_block_says_what_it_is(page_blocks) -> None:
@@ -50,12 +51,17 @@ def test_python_runs(python_block, tmp_path) -> None:
 
 def test_toml_is_what_the_parser_takes(toml_block, tmp_path) -> None:
     if "mlwright.toml" not in toml_block.notes:
-        assert {"from", "not run"} & toml_block.notes.keys(), f"{toml_block.id}: nothing looks at it"
+        assert {"from", "not run", "write"} & toml_block.notes.keys(), f"{toml_block.id}: nothing looks at it"
         return
     file = tmp_path / "mlwright.toml"
     file.write_text(toml_block.text, encoding="utf-8")
     environment = {"MLWRIGHT_DATABASE": "postgresql://user:secret@db.example/mlwright"}
     assert load_settings(file, environment).name
+
+
+def test_yaml_parses_and_is_looked_at(yaml_block) -> None:
+    assert {"from", "not run", "write"} & yaml_block.notes.keys(), f"{yaml_block.id}: nothing looks at it"
+    assert yaml.safe_load(yaml_block.text)
 
 
 @pytest.mark.parametrize("example", ["flights", "tabular"])

@@ -7,12 +7,20 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+# What the branch of the page on gates adds to score.py.
+CHANGE = """\
+weights = yaml.load(open("weights.yaml"), Loader=yaml.Loader)
+print("weights", weights)
+"""
 
 
 @pytest.fixture
@@ -50,6 +58,80 @@ def test_back_up_and_restore(trained, blocks) -> None:
 
 def test_add_a_model_runtime(reader, blocks) -> None:
     assert reader.play(blocks("docs/how-to/add-a-model-runtime.md")) == 1
+
+
+@pytest.fixture
+def corpus(reader, repository):
+    """Copies a repository of the corpus to where the reader is."""
+
+    def copy(case: str, name: str) -> Path:
+        source = repository / "tests/engineer/corpus" / case / "repo"
+        return Path(shutil.copytree(source, reader.folder / name))
+
+    return copy
+
+
+def test_assess_a_repository(reader, blocks, corpus) -> None:
+    corpus("credit-everything-wrong", "credit")
+    experiment = reader.folder / "mlruns" / "0"
+    experiment.mkdir(parents=True)
+    (experiment / "meta.yaml").write_text(
+        "experiment_id: '0'\nname: Default\nartifact_location: ''\nlifecycle_stage: active\n",
+        encoding="utf-8",
+    )
+    assert reader.play(blocks("docs/how-to/assess-a-repository.md")) >= 8
+    assert (reader.folder / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert '"readiness"' in (reader.folder / "report.json").read_text(encoding="utf-8")
+
+
+def test_gate_a_pull_request(reader, blocks, corpus) -> None:
+    for role in ("AUTHOR", "COMMITTER"):
+        reader.environment |= {f"GIT_{role}_NAME": "Ada", f"GIT_{role}_EMAIL": "ada@example.com"}
+    folder = corpus("credit-everything-wrong", "credit")
+    reader.type("cd credit")
+    reader.type("git init -q -b main . && git add . && git commit -q -m start && git switch -q -c weights")
+    with (folder / "score.py").open("a", encoding="utf-8") as file:
+        file.write(CHANGE)
+    reader.type("git commit -q -a -m weights")
+    assert reader.play(blocks("docs/how-to/gate-a-pull-request.md")) >= 6
+
+
+def test_review_deployment_files(reader, blocks, corpus) -> None:
+    corpus("k8s-careless", "matcher")
+    images = corpus("flask-docker-root", "images")
+    assert reader.play(blocks("docs/how-to/review-deployment-files.md")) >= 4
+    assert "USER" in (images / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_ask_the_engineer(reader, blocks, corpus) -> None:
+    corpus("credit-everything-wrong", "credit")
+    assert reader.play(blocks("docs/how-to/ask-the-engineer.md")) >= 5
+
+
+def test_connect_a_coding_agent(reader, blocks, corpus) -> None:
+    pytest.importorskip("mcp", reason="the extra mcp is not installed")
+    folder = corpus("credit-everything-wrong", "credit")
+    assert reader.play(blocks("docs/how-to/connect-a-coding-agent.md")) >= 7
+    assert "--allow-writes" not in (folder / ".mcp.json").read_text(encoding="utf-8")
+
+
+def test_add_a_probe(reader, player, blocks, corpus, tmp_path) -> None:
+    """The package is installed by hand, as an installer would without the network: files, and what it offers."""
+    corpus("flask-docker-root", "service")
+    page = blocks("docs/how-to/add-a-probe.md")
+    [toml] = [each for each in page if each.language == "toml"]
+    offered = tomllib.loads(toml.text)["project"]
+    about = reader.folder / f"{offered['name'].replace('-', '_')}-{offered['version']}.dist-info"
+    about.mkdir()
+    metadata = f"Metadata-Version: 2.1\nName: {offered['name']}\nVersion: {offered['version']}\n"
+    (about / "METADATA").write_text(metadata, encoding="utf-8")
+    points = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in offered["entry-points"].items()
+    ]
+    (about / "entry_points.txt").write_text("\n".join(points), encoding="utf-8")
+    reader.environment["PYTHONPATH"] = os.pathsep.join([str(player.SRC), str(reader.folder)])
+    assert reader.play(page) == 3
 
 
 def test_use_postgresql(project, blocks, postgresql) -> None:

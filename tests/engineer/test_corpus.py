@@ -10,9 +10,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.engineer.corpus.reading import (
+    FOLDER,
+    PROBES,
+    Case,
+    Compared,
+    cases,
+    compare,
+    facts,
+    lay_out,
+    named,
+    report,
+)
 
 from mlwright.model.findings import Outcome
-from tests.engineer.corpus.reading import FOLDER, PROBES, Case, Compared, cases, compare, facts, lay_out, named, report
 
 CASES = {case.name: case for case in cases()}
 Look = Callable[[Case], Compared]
@@ -43,7 +54,9 @@ def test_the_same_files_give_the_same_findings(name: str, tmp_path: Path) -> Non
     case = CASES[name]
     first = facts(case, lay_out(case, tmp_path / "first"))
     second = facts(case, lay_out(case, tmp_path / "second"))
-    assert msgspec.json.encode(list(report(first).values())) == msgspec.json.encode(list(report(second).values()))
+    assert msgspec.json.encode(list(report(first).values())) == msgspec.json.encode(
+        list(report(second).values())
+    )
 
 
 def test_the_corpus_is_as_large_and_as_blind_as_it_says() -> None:
@@ -63,16 +76,22 @@ def test_expectations_name_probes_that_there_are(name: str) -> None:
 def test_every_topic_has_something_to_find_and_something_to_leave_alone() -> None:
     topics = {id.partition(".")[0] for id in PROBES} - {"running"}
     found = {id.partition(".")[0] for case in CASES.values() for id in case.expected["must_find"]}
-    spared = {id.partition(".")[0] for case in CASES.values() for id in case.expected.get("must_not_claim") or ()}
+    spared = {
+        id.partition(".")[0] for case in CASES.values() for id in case.expected.get("must_not_claim") or ()
+    }
     asked = {id.partition(".")[0] for case in CASES.values() for id in case.expected.get("holds") or ()}
     assert topics - spared - asked == set()
-    assert topics - found <= {"governance", "pipeline"}, "what nobody can say of a place is in absences.yaml"
+    assert topics - found <= {"governance", "pipeline", "release"}, (
+        "what nobody can say of a place is in absences.yaml"
+    )
 
 
 def test_hostile_files_are_named_as_unread(tmp_path: Path) -> None:
     case = CASES["hostile"]
     repository = facts(case, lay_out(case, tmp_path))
-    told = " ".join((*repository.unread, *(f"{each.path}: {each.fault}" for each in repository.python if each.fault)))
+    told = " ".join(
+        (*repository.unread, *(f"{each.path}: {each.fault}" for each in repository.python if each.fault))
+    )
     for path in ("broken.py", "tabs.py", "broken.yaml", "notebook.ipynb", "loop", "outside", "deep.py"):
         assert path in told, told
     assert not any(each.outcome is Outcome.ERROR for each in report(repository).values())
@@ -80,7 +99,9 @@ def test_hostile_files_are_named_as_unread(tmp_path: Path) -> None:
 
 def test_git_keeps_all_of_it() -> None:
     git = shutil.which("git")
-    files = sorted(str(path) for path in FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files = sorted(
+        str(path) for path in FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    )
     inside = git and subprocess.run([git, "rev-parse"], cwd=FOLDER, capture_output=True).returncode == 0
     if not git or not inside:
         pytest.skip("not a clone")

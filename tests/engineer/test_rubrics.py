@@ -304,7 +304,7 @@ class TestWhatDoesNotApply:
     @pytest.mark.parametrize("rubric", [each.id for each in RUBRICS if each.id != "review"])
     def test_a_library_gets_no_false_zero(self, rubric):
         score = view(rubric, findings(Outcome.FALSE), replace(BOTH, kind=RepositoryKind.LIBRARY))
-        assert score.verdict == "does not apply: this is a library"
+        assert score.verdict == "does not apply: this is for others to install"
         assert (score.points, score.sections, score.blocking, score.next_level) == (None, (), (), "")
 
     def test_neither_does_what_is_no_machine_learning(self):

@@ -117,7 +117,7 @@ def test_what_is_unknown_is_never_drawn_as_shown():
 def test_a_library_gets_a_sane_report(tmp_path):
     here = standing(tmp_path, made.library())
     text = "\n".join(drawn(first_screen(here)))
-    assert "a library: what a team that runs models in production needs does not apply to it" in text
+    assert "a library or tool for others to install" in text
     assert "ML Test Score                   does not apply here" in text
     assert "Nothing that was asked is known to be missing." in text
     drawn(details(here))

@@ -56,7 +56,8 @@ def recommend(
     ]
     before = readiness(seen.findings.values(), probes).low
     made = [(each, _recommendation(each, seen, probes, profile, before)) for each in offered]
-    made.sort(key=lambda pair: (_place(pair[0], seen), -_worth(*pair), pair[0].id))
+    # Of equals, what can be pointed at comes before what is missing altogether.
+    made.sort(key=lambda pair: (_place(pair[0], seen), -_worth(*pair), not pair[0].locations, pair[0].id))
     return tuple(recommendation for _, recommendation in made)
 
 

@@ -118,7 +118,7 @@ CASES: Mapping[str, tuple[Mapping[str, str], str, bool, bool, str]] = {
     ),
     "a library with a server in it": (
         {"pyproject.toml": PUBLISHED, **CLASSES, "calibrated/__init__.py": "", "calibrated/serve.py": SERVE},
-        *("library", False, False, "for whoever uses the library"),
+        *("library", False, False, "for whoever installs it"),
     ),
     "an application with classifiers that somebody copied": (
         {

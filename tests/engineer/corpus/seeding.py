@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from tests.engineer.corpus.reading import FOLDER, PROBES, Case, cases, facts, report
 
-from mlwright.engineer.rubrics.items import Seen
 from mlwright.engineer.rubrics.catalogue import view
+from mlwright.engineer.rubrics.items import Seen
 from mlwright.engineer.rubrics.ml_test_score import ML_TEST_SCORE
 from mlwright.engineer.scoring import readiness
 from mlwright.model.assessment import Item
-from tests.engineer.corpus.reading import FOLDER, PROBES, Case, cases, facts, report
 
 HEALTHY: Final = "healthy-churn"
 ELSEWHERE: Final = frozenset(probe.id for probe in PROBES.values() if probe.elsewhere)

@@ -40,6 +40,7 @@ from mlwright.model.findings import Finding, Outcome
 _WIDEST: Final = 100
 _NAME: Final = 20
 _BAR: Final = 10
+_BLOCKING: Final = 3
 _BEST: Final = 5
 _PLACES: Final = 6
 _STYLES: Final = {
@@ -168,7 +169,9 @@ def _rubric_line(view: RubricView, width: int) -> Iterator[Text]:
     verdict, best, rest = clean(view.verdict).partition("; at best ")
     line = _scored(short(view), view.points, view.out_of, verdict)
     if view.blocking and not best and line.cell_len < width - 12:
-        line.append(f" ← {', '.join(view.blocking)}", "dim")
+        more = len(view.blocking) - _BLOCKING
+        named = ", ".join(view.blocking[:_BLOCKING]) + (f" and {more} more" if more > 0 else "")
+        line.append(f" ← {named}", "dim")
     yield line
     if best:
         yield Text(f"{'':{_NAME + _BAR + 2}}at best {rest}", "dim")

@@ -184,6 +184,15 @@ _PREPARES: Final = re.compile(
     r"|label_?binarizer|columntransformer|column_transformer)s?\d*$|^(le|ohe|pca|tfidf|umap|tsne|smote|sc|ss|mms)\d*$",
     re.IGNORECASE,
 )
+_NO_LEARNERS: Final = (
+    "PIL", "cv2", "skimage", "scipy", "numpy", "astropy", "lmfit", "powerlaw", "fitter", "distfit", "wordcloud", "rich",
+    "textual", "tkinter", "PyQt5", "PyQt6", "PySide6", "pygame", "matplotlib", "pyspark.sql", "statsmodels.nonparametric",
+)  # fmt: skip
+"""What these call ``fit`` scales a picture or a curve."""
+_GROUPS: Final = ("sklearn.cluster", "sklearn.neighbors.KernelDensity", "sklearn.neighbors.NearestNeighbors", "hdbscan")
+_KEEPS: Final = frozenset(
+    "dump dumps save save_model log_model register register_model save_pretrained to_pickle export predict".split()
+)
 _FITTED_WITHOUT: Final = ("statsmodels", "sagemaker", "pmdarima")
 _SELF_TRAINED: Final = ("ultralytics", "stable_baselines3", "ray.rllib")
 _FOR_OTHERS: Final = re.compile(r"_*(fit|partial_fit|train|training_step|fit_\w+|update|learn_one|learn)")
@@ -211,11 +220,18 @@ def fits(files: Sequence[PythonFile]) -> Iterator[Fit]:
         framework = file.imports_any(*FRAMEWORKS) is not None
         for call in file.calls:
             what = _fit(call, framework, own)
-            if what:
+            if what and not _passing(call, file):
                 yield Fit(file=file, at=file.at(call), what=what, driven=_driven(call, file))
         loop = _loop(file)
         if loop is not None:
             yield Fit(file=file, at=file.at(loop), what="steps an optimizer", driven=_driven(loop, file))
+
+
+def _passing(call: Call, file: PythonFile) -> bool:
+    """Whether groups or densities are worked out in passing, inside a function of a file that keeps no model."""
+    if not within(call.made_by, _GROUPS) or not call.scope or file.notebook:
+        return False
+    return _KEEPS.isdisjoint(each.method for each in file.calls)
 
 
 def _driven(call: Call, file: PythonFile) -> bool:
@@ -246,6 +262,8 @@ def _fit(call: Call, framework: bool, own: frozenset[str]) -> str:
 def _fitted(call: Call, framework: bool, own: frozenset[str]) -> str:
     maker = call.made_by
     if call.receiver in ("self", "cls") or call.name.startswith("super."):
+        return ""
+    if within(maker, _NO_LEARNERS) or (not call.receiver and within(call.name, _NO_LEARNERS)):
         return ""
     if maker.startswith(TRANSFORMERS) or any(
         _PREPARES.search(name.rpartition(".")[2]) for name in (call.receiver, maker)

@@ -53,11 +53,11 @@ def _points(signs: Sequence[Sign]) -> int:
 
 
 def _library(signs: Sequence[Sign], trained: Sequence[Fit], served: Sequence[Answering]) -> tuple[str, ...]:
-    reasons = [f"a library: {sign.what}" for sign in signs]
+    reasons = [f"for others to install: {sign.what}" for sign in signs]
     if trained:
-        reasons.append(f"{trained[0].at} {trained[0].what}: for whoever uses the library")
+        reasons.append(f"{trained[0].at} {trained[0].what}: for whoever installs it")
     if served:
-        reasons.append(f"{served[0].at} {served[0].what}: for whoever uses the library")
+        reasons.append(f"{served[0].at} {served[0].what}: for whoever installs it")
     return tuple(reasons)
 
 

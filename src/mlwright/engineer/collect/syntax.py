@@ -146,11 +146,13 @@ class Reading(Expressions):
 
     def _try(self, node: Any) -> None:
         missing = any(self._caught(each) & _MISSING for each in node.handlers)
+        before = self._settled
         if self._loses_nothing(node):
-            self._settled |= {id(each) for each in node.handlers}
+            self._settled = before | {id(each) for each in node.handlers}
         self._spared += missing
         self._block(node.body)
         self._block(node.handlers)
+        self._settled = before  # an identity may be another's once this tree is gone
         self._block(node.orelse)
         self._spared -= missing
         self._ending += 1

@@ -85,6 +85,8 @@ _TESTS: Final = frozenset(
 _EXAMPLES: Final = frozenset(
     (
         *("example", "examples", "demo", "demos", "tutorial", "tutorials", "sample", "samples", "cookbook"),
+        # What is started on a developer's own machine only.
+        *("devtools", "localdev", "local-dev", "local_dev", "minikube", "k3d", "tilt", "localstack"),
         *("benchmark", "benchmarks", "bench", "quickstart", "quickstarts", "playground", "getting_started"),
     )
 )
@@ -245,7 +247,7 @@ def role_of(path: str) -> Role:
         return Role.VENDORED
     if _is_test(folders, name):
         return Role.TEST
-    if among & _EXAMPLES:
+    if among & _EXAMPLES or any("{{" in each for each in folders):  # a template for new projects
         return Role.EXAMPLE
     if among & _DOCUMENTS or name.endswith((".md", ".rst", ".adoc")):
         return Role.DOCUMENT

@@ -94,7 +94,7 @@ def not_for(rubric: Rubric, profile: Profile, seen: Seen) -> str:
     if rubric.when is When.ALWAYS:
         return ""
     if profile.kind is RepositoryKind.LIBRARY:
-        return "this is a library"
+        return "this is for others to install"
     if profile.kind is RepositoryKind.OTHER or not (profile.trains or profile.serves):
         return "nothing here trains or serves a model"
     if rubric.when is When.TRAINS and not profile.trains:

@@ -9,6 +9,8 @@ from mlwright.engineer.facts.code import Call, PythonFile
 from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.vocabulary.dataflow import positional
+from mlwright.engineer.vocabulary.learning import training_side
+from mlwright.engineer.vocabulary.sides import importers
 
 MODEL_SUFFIXES: Final = (
     ".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".keras", ".onnx", ".pb", ".tflite", ".safetensors", ".gguf",
@@ -25,6 +27,12 @@ _MODEL_NAME: Final = re.compile(
     r"|preprocessor|imputer|pca)(?:_(?:model|final|best|fitted|trained|v\d+|obj))?",
     re.IGNORECASE,
 )
+# ``torch.save`` keeps any tensor; these names speak of a model's state, in what is saved and in where it goes.
+_STATE: Final = re.compile(
+    r"model|net(work)?\b|state|ckpt|checkpoint|chkpt|weight|param|save|package|pkg|module|self\b|\.\w*coder\b|^\{|^dict\(",
+    re.IGNORECASE,
+)
+_STATE_FILE: Final = re.compile(r"model|ckpt|checkpoint|weights|best|last|epoch|\.pth?\b", re.IGNORECASE)
 _SAFE: Final = {
     "safetensors.torch.save_file": "safetensors", "safetensors.torch.save_model": "safetensors",
     "safetensors.numpy.save_file": "safetensors", "torch.onnx.export": "ONNX", "torch.onnx.dynamo_export": "ONNX",
@@ -52,6 +60,14 @@ class Save:
 def saves(repository: Repository) -> tuple[Save, ...]:
     """The calls of production code that write a model, a part of one or its weights."""
     return tuple(_saves(repository))
+
+
+@remembered
+def kept_by_training(repository: Repository) -> tuple[Save, ...]:
+    """Those on the training side, or in what calls it: what only converts, exports or stores for others is left out."""
+    side = training_side(repository)
+    paths = {each.path for each in (*side, *importers(repository.production, side))}
+    return tuple(each for each in saves(repository) if each.file.path in paths)
 
 
 def _saves(repository: Repository) -> Iterator[Save]:
@@ -116,5 +132,6 @@ def _torch(file: PythonFile, call: Call) -> tuple[str, bool | None] | None:
         return "weights by torch.save", True
     named = re.fullmatch(r"[\w.]+", text) and _MODEL_NAME.fullmatch(text.rpartition(".")[2])
     if not named or any(each.startswith(("{", "dict(")) for each in built):
-        return "torch.save", None
+        path = " ".join(each.text for each in call.args[1:2])
+        return ("torch.save", None) if _STATE.search(text) or _STATE_FILE.search(path) else None
     return "a whole module by torch.save", False

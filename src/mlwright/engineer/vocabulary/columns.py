@@ -165,9 +165,23 @@ def policies(repository: Repository) -> tuple[Location, ...]:
     for document in repository.documents:
         if document.kind in (DocumentKind.CONTRACT, DocumentKind.DBT) or _SETTINGS.match(document.path):
             places += [document.at(*keys) for keys in _tags(document.data, ())][:1]
+        elif document.kind is DocumentKind.OTHER and _ABOUT_COLUMNS.search(document.path):
+            places += [document.at(*keys) for keys in _denied(document.data)][:1]
     return tuple(places)
 
 
+def _denied(data: Plain) -> Iterator[tuple[str, ...]]:
+    """Keys at the top that list what is forbidden: ``forbidden: [gender, email]``."""
+    for key, value in data.items() if isinstance(data, dict) else ():
+        if _DENIED.fullmatch(str(key)) and _names(value):
+            yield (str(key),)
+
+
+_ABOUT_COLUMNS: Final = re.compile(r"feature|column|polic|contract|privacy|sensitiv", re.IGNORECASE)
+_DENIED: Final = re.compile(
+    r"(forbidden|prohibited|banned|denied|deny|denylist|sensitive|protected|restricted|personal)(_\w+)?",
+    re.IGNORECASE,
+)
 _TAGS: Final = frozenset(("classification", "pii", "sensitive", "contains_pii", "personal", "privacy"))
 
 

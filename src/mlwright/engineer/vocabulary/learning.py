@@ -8,7 +8,7 @@ from mlwright.engineer.collect.fits import fits
 from mlwright.engineer.facts.code import Call, PythonFile, Role
 from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
-from mlwright.engineer.vocabulary.sides import TRANSFORMERS, imported
+from mlwright.engineer.vocabulary.sides import TRANSFORMERS, imported, importers
 from mlwright.engineer.vocabulary.sources import table_reads
 from mlwright.model.findings import Location
 
@@ -99,6 +99,26 @@ def training_side(repository: Repository) -> tuple[PythonFile, ...]:
         known |= {each.path: each for each in near}
         edge = near
     return tuple(known[path] for path in sorted(known))
+
+
+_WRITES: Final = re.compile(r"to_(csv|parquet|feather|pickle|sql|json|hdf|delta|gbq)|write_\w+|save(z|_npz|_to_disk)?|dump")
+
+
+@remembered
+def feeds(repository: Repository) -> frozenset[str]:
+    """The paths of the production files that data comes through to a training.
+
+    They are the training side, what imports it, and each step that writes a table or array for a later one.
+    """
+    side = training_side(repository)
+    if not side:
+        return frozenset(each.path for each in repository.production)
+    writing = [
+        each for each in repository.production if any(_WRITES.fullmatch(call.method) for call in each.calls)
+    ]
+    return frozenset(
+        each.path for each in (*side, *importers(repository.production, side), *writing)
+    )
 
 
 def models(files: Iterable[PythonFile]) -> tuple[tuple[PythonFile, Call], ...]:

@@ -37,7 +37,12 @@ ESTIMATORS: Final = frozenset(
 _LIBRARIES: Final = ("sklearn.", "imblearn.", "umap.")
 _ESTIMATING: Final = (*_LIBRARIES, "xgboost.", "lightgbm.", "catboost.")
 _ESTIMATOR: Final = re.compile(r"\.[A-Z]\w+$")
-_KEYWORDS: Final = ("random_state", "seed", "random_seed", "rng")
+_KEYWORDS: Final = ("random_state", "seed", "random_seed", "rng", "generator")
+_COMPUTES: Final = (
+    "numpy", "pandas", "polars", "sklearn", "torch", "tensorflow", "keras", "jax", "xgboost", "lightgbm", "catboost",
+    "scipy", "datasets", "transformers", "lightning", "pytorch_lightning", "torchvision", "gym", "gymnasium", "cv2",
+    "PIL", "csv", "nltk", "spacy", "gensim", "paddle", "mxnet", "fastai", "pyspark",
+)  # fmt: skip
 _LEARNS: Final = ("backward", "train_on_batch")
 
 
@@ -62,12 +67,16 @@ def draws(files: Sequence[PythonFile]) -> Iterator[Draw]:
 
 def _draw(file: PythonFile, call: Call) -> tuple[str, str] | None:
     head, _, last = call.name.rpartition(".")
+    if any("seed" in each.lower() for each in call.results):
+        return None  # the seed itself is drawn
     if head == "random" and last in _DRAWS and not call.receiver:
-        return PYTHON, call.name
+        # Where nothing computes with arrays, single draws make names, colours and pauses.
+        drawn = last in ("shuffle", "sample") or file.imports_any(*_COMPUTES) is not None
+        return (PYTHON, call.name) if drawn else None
     if head == "numpy.random" and last in _NUMPY_DRAWS:
         return NUMPY, call.name
     if call.name in ("numpy.random.default_rng", "numpy.random.RandomState") and not call.args:
-        return "a generator of its own", f"{call.name}()"
+        return ("a generator of its own", f"{call.name}()") if not _takes_seed(file, call) else None
     if call.name.startswith(_LIBRARIES) and last in ESTIMATORS and not opaque(call) and not _seeded(call):
         return NUMPY, last
     if call.name in _TORCH_DRAWS and call.argument("generator") is None:
@@ -90,6 +99,14 @@ def _deep(file: PythonFile, call: Call) -> tuple[str, str] | None:
     return None
 
 
+def _takes_seed(file: PythonFile, call: Call) -> bool:
+    """Whether the function around a call takes a seed: then this is what happens when nobody gives one."""
+    return any(
+        each.name == call.scope and not frozenset(_KEYWORDS).isdisjoint(each.parameters)
+        for each in file.functions
+    )
+
+
 def _lightning(call: Call) -> bool:
     return call.made_by.partition(".")[0] in ("lightning", "pytorch_lightning")
 
@@ -104,9 +121,9 @@ def steadied(files: Sequence[PythonFile]) -> Iterator[tuple[PythonFile, Call]]:
     """The estimators that name a seed of their own."""
     for file in files:
         for call in file.calls:
-            if call.name.startswith(_ESTIMATING) and not call.receiver and _ESTIMATOR.search(call.name):
-                if _seeded(call):
-                    yield file, call
+            made = call.name.startswith(_ESTIMATING) and _ESTIMATOR.search(call.name) and not call.receiver
+            if made and _seeded(call):
+                yield file, call
 
 
 def seeds(file: PythonFile) -> frozenset[str]:

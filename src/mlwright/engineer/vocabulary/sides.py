@@ -73,6 +73,12 @@ _FEATURE_NAME: Final = re.compile(
     r"|(feature_engineering|preprocess(_\w+)?|clean_(data|df|frame|text|dataset)|encode_(features|categoricals?)))"
 )
 
+# What keeps, reads, names or weighs features makes none.
+_ABOUT_FEATURES: Final = re.compile(
+    r"(load|save|read|write|dump|store|fetch|download|serialize|deserialize|is|has|plot|draw|show|print|log|test|parse)_\w+"
+    r"|\w*feature_(names?|store|view|importances?|columns?|types?|list|flags?|service|registry|engine|spec|schema|info)(_\w+)?"
+)
+
 
 @remembered
 def feature_functions(repository: Repository) -> tuple[tuple[PythonFile, Function], ...]:
@@ -83,8 +89,13 @@ def feature_functions(repository: Repository) -> tuple[tuple[PythonFile, Functio
         if not file.notebook
         for each in file.functions
         if not each.name.rpartition(".")[2].startswith("_")
+        and not _ABOUT_FEATURES.fullmatch(each.name.rpartition(".")[2])
         and (
-            _FEATURE_NAME.fullmatch(each.name.rpartition(".")[2])
+            (
+                _FEATURE_NAME.fullmatch(each.name.rpartition(".")[2])
+                # A network's own ``preprocess`` is a part of the model.
+                and ("." not in each.name or "feature" in each.name.rpartition(".")[2])
+            )
             or (
                 _FEATURE_FILE.search(file.path.lower())
                 and "." not in each.name

@@ -49,6 +49,8 @@ DATA_SUFFIXES: Final = (
     ".csv.gz", ".csv.zip", ".csv.bz2", ".tsv.gz", ".json.gz", ".jsonl.gz",
 )  # fmt: skip
 
+_IN_MEMORY: Final = ("StringIO(", "io.StringIO(", "BytesIO(", "io.BytesIO(")
+
 NO_TABLES: Final = "no table with columns is read here; for images, text and arrays this probe knows no rule"
 
 
@@ -58,8 +60,10 @@ def code(repository: Repository) -> tuple[PythonFile, ...]:
 
 
 def table_reads(repository: Repository) -> Iterator[tuple[PythonFile, Call]]:
-    """The calls of production code that read a table."""
-    return repository.calls(*TABLE_READERS)
+    """The calls of production code that read a table; what was in memory already is no source."""
+    for file, call in repository.calls(*TABLE_READERS):
+        if not call.args or not call.args[0].text.startswith(_IN_MEMORY):
+            yield file, call
 
 
 def reads_tables(repository: Repository) -> bool:

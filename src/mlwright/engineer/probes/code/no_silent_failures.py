@@ -13,9 +13,7 @@ def look(repository: Repository) -> Answer:
     silent = [(file, each) for file, each in handlers if each.broad and each.silent and not each.settled]
     if silent:
         file, each = silent[0]
-        evidence = (
-            f"{file.at(each)} swallows every error ({len(silent)} of {counted(len(handlers), 'except clause')})"
-        )
+        evidence = f"{file.at(each)} swallows every error ({len(silent)} of {counted(len(handlers), 'except clause')})"
         return no(evidence, *(f.at(e) for f, e in silent[:20]), handlers=len(handlers), silent=len(silent))
     if not handlers:
         return no_question("no except clause in production code")

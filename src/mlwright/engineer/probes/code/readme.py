@@ -8,8 +8,15 @@ from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
 
 _RUNS = re.compile(
-    r"```|^\s{4}\S|^\s*\$ |\b(pip3? install|uv (run|sync|pip)|python3? |make |docker |conda |poetry |npm |bash )|`[a-z][\w.-]* [^`\n]+`",
+    r"```|^\s{4}\S|^\s*\$ |\b(pip3? install|uv (run|sync|pip)|python3? |make |docker |conda |poetry |npm |bash )"
+    r"|`[a-z][\w.-]* [^`\n]+`",
     re.MULTILINE,
+)
+# A link to where it is said: [Quickstart](https://…), <a href="…">Installation</a>.
+_GUIDES = re.compile(
+    r"\[[^\]\n]*\b(quick\s?-?start|getting started|install\w*|usage|tutorials?|documentation|docs|user guide)\b[^\]\n]*\]"
+    r"\(\S+\)|>[^<\n]*\b(quick\s?-?start|getting started|install\w*|usage|documentation|docs)\b[^<\n]*</a>",
+    re.IGNORECASE,
 )
 
 
@@ -23,9 +30,11 @@ def look(repository: Repository) -> Answer:
         return no("no README in the root")
     for each in readmes:
         found = _RUNS.search(each.content)
-        if found:
-            line = each.content.count("\n", 0, found.start()) + 1
-            return yes(f"{each.path} says how", Location(path=each.path, line=line))
+        guide = found or _GUIDES.search(each.content)
+        if guide:
+            line = each.content.count("\n", 0, guide.start()) + 1
+            said = "says how" if found else f"points to it: {' '.join(guide.group(0).split())[:80]}"
+            return yes(f"{each.path} {said}", Location(path=each.path, line=line))
     return no(f"{readmes[0].path} names no command to type", Location(path=readmes[0].path))
 
 

@@ -2,6 +2,7 @@
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, unsupported, yes
+from mlwright.engineer.vocabulary.learning import feeds
 from mlwright.engineer.vocabulary.sources import NO_TABLES, only_bundled, reads_tables, table_reads
 from mlwright.engineer.vocabulary.validation import checks_by_hand, declared
 from mlwright.engineer.vocabulary.words import SHOWN, counted, enumerated, listed
@@ -25,7 +26,14 @@ def look(repository: Repository) -> Answer:
         )
     if not reads_tables(repository):
         return unsupported(NO_TABLES)
-    read = [file.at(call) for file, call in table_reads(repository)]
+    reads = [(file, call) for file, call in table_reads(repository)]
+    feeding = feeds(repository)
+    read = [file.at(call) for file, call in reads if file.path in feeding]
+    if reads and not read:
+        return unknown(
+            f"tables are read at {counted(len(reads), 'place')}, none of them seen to reach a training",
+            *[file.at(call) for file, call in reads][:SHOWN],
+        )
     return no(
         f"tables are read at {counted(len(read), 'place')}, and no schema, contract or expectation is declared",
         *read[:SHOWN],

@@ -7,7 +7,7 @@ from mlwright.engineer.vocabulary.sources import NO_TABLES, only_bundled, reads_
 from mlwright.engineer.vocabulary.words import SHOWN, counted
 from mlwright.model.contracts import Severity
 
-_DETECTORS = ("presidio_analyzer", "presidio_anonymizer", "scrubadub", "piicatcher", "aif360", "fairlearn")
+_DETECTORS = ("presidio_analyzer", "presidio_anonymizer", "scrubadub", "piicatcher")
 
 
 def look(repository: Repository) -> Answer:

@@ -2,6 +2,7 @@
 
 import re
 
+from mlwright.engineer.facts.code import PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, yes
 from mlwright.engineer.vocabulary.words import SHOWN, counted
@@ -25,12 +26,15 @@ def look(repository: Repository) -> Answer:
     """Look at the paths that production code writes out."""
     images = "\n".join(each.value for docker in repository.dockerfiles for each in docker.instructions)
     found = [
-        (Location(path=file.path, line=line), text)
+        # In a notebook the line counts within a cell that is not known here.
+        (Location(path=file.path, line=None if file.notebook else line), text)
         for file in repository.production
         for text, line in file.paths
         if (person := _PERSONAL.match(text))
         and person.group(1).lower() not in _SHARED
         and person.group(0) not in images
+        and not _is_account(person.group(1).lower(), file, repository)
+        and not _is_sample(text, line, file)
     ]
     if not found:
         return yes("production code names nobody's home folder")
@@ -41,6 +45,24 @@ def look(repository: Repository) -> Answer:
         paths=len(found),
     )
 
+
+def _is_account(name: str, file: PythonFile, repository: Repository) -> bool:
+    """Whether a folder is the home of a program, as in its image: of one that is imported, or of the project itself."""
+    return file.imports_any(name) is not None or name in (
+        *file.path.lower().split("/"),
+        repository.name.lower(),
+    )
+
+
+def _is_sample(text: str, line: int, file: PythonFile) -> bool:
+    """Whether a path is the content of something called an example, which shows people what to fill in."""
+    return any(
+        each.line <= line and text in each.strings and any(_SAMPLE.search(target) for target in each.targets)
+        for each in file.bindings
+    )
+
+
+_SAMPLE = re.compile(r"(?:^|_|\.)(examples?|samples?|placeholder|template)(?:$|_|\.)", re.IGNORECASE)
 
 PROBE = Probe(
     id="data.paths_portable",

@@ -3,7 +3,7 @@
 from mlwright.engineer.facts.code import PythonFile, Role
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
-from mlwright.engineer.vocabulary.sides import imported
+from mlwright.engineer.vocabulary.sides import imported, serving_files, trains
 from mlwright.engineer.vocabulary.validation import CALLED, commanded, declared
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
@@ -21,10 +21,13 @@ def look(repository: Repository) -> Answer:
         return yes("mlwright checks a data set that has a contract each time it is read", *enforced[:SHOWN])
     in_code = {at.path for _, at in found if at.path.endswith((".py", ".ipynb"))}
     declaring = [each for each in repository.python if each.path in in_code]
+    answering = serving_files(repository)
     users = [
         each
         for each in repository.python
-        if each.role in (Role.PRODUCTION, Role.TOOL) and (each.path in in_code or imported([each], declaring))
+        if each.role in (Role.PRODUCTION, Role.TOOL)
+        and (each not in answering or trains(each))
+        and (each.path in in_code or imported([each], declaring))
     ]
     calls = [at for each in users if (at := _validates(each)) is not None]
     if calls:
@@ -32,7 +35,10 @@ def look(repository: Repository) -> Answer:
     tools = listed(tool for tool, _ in found)
     if not in_code or len(in_code) < len({at.path for _, at in found}):
         return unknown(f"nothing here runs the checks of {tools}; they may run where the data is made")
-    return no(f"{tools} is imported, and nothing calls a check", *(at for _, at in found[:SHOWN]))
+    return no(
+        f"{tools} is imported, and nothing on the way to a model calls a check",
+        *(at for _, at in found[:SHOWN]),
+    )
 
 
 def _validates(file: PythonFile) -> Location | None:

@@ -34,7 +34,10 @@ def look(repository: Repository) -> Answer:
             for each in f.imports
             if each.name.partition(".")[0] == foreign[0]
         )
-        return no(f"{', '.join(foreign[:4])} {'is' if len(foreign) == 1 else 'are'} imported and declared nowhere", first[0].at(first[1]))
+        return no(
+            f"{', '.join(foreign[:4])} {'is' if len(foreign) == 1 else 'are'} imported and declared nowhere",
+            first[0].at(first[1]),
+        )
     return no_question("nothing is imported that would have to be installed")
 
 

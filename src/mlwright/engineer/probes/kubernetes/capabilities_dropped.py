@@ -3,7 +3,7 @@
 from mlwright.engineer.facts.configuration import Container
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When
-from mlwright.engineer.vocabulary.workloads import below, own_containers, each_must
+from mlwright.engineer.vocabulary.workloads import below, each_must, own_containers
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 

@@ -3,7 +3,7 @@
 from mlwright.engineer.facts.configuration import Container
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When
-from mlwright.engineer.vocabulary.workloads import own_containers, context, each_must
+from mlwright.engineer.vocabulary.workloads import context, each_must, own_containers
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 

@@ -1,5 +1,6 @@
 """Does the model treat groups of people alike, and has anybody looked?"""
 
+import re
 from typing import Final
 
 from mlwright.engineer.facts.repository import Repository
@@ -25,6 +26,14 @@ _PEOPLE: Final = frozenset(
 )
 _PAIRS: Final = (("sex", "age"), ("race", "sex"), ("race", "age"))
 
+_TITLE: Final = r".*\b(fairness|bias(es)?|ethic\w*|inclusion|disparit\w+)\b.*"
+# Every model card has a section of that title; it speaks of fairness only where it does.
+_ETHICS: Final = re.compile(r"\bethic\w*\b(?!.*(fair|bias))", re.IGNORECASE)
+_GROUPS: Final = re.compile(
+    r"fair|bias|discriminat|\bgroups?\b|gender|ethnic|protected|about people|about persons?|no personal",
+    re.IGNORECASE,
+)
+
 
 def look(repository: Repository) -> Answer:
     """Look for a comparison of groups or a written reason; without them, whether the data is about people."""
@@ -32,7 +41,8 @@ def look(repository: Repository) -> Answer:
     found = importing(files, *_PACKAGES) or matching(files, _NAMED)
     if found:
         return yes(f"groups are compared: {found[0][0]}", *[place for _, place in found][:SHOWN])
-    written = sections(repository, r".*\b(fairness|bias(es)?|ethic\w*|inclusion|disparit\w+)\b.*")
+    written = sections(repository, _TITLE)
+    written = tuple(each for each in written if not _ETHICS.search(each.title) or _GROUPS.search(each.body))
     if written:
         return yes(f'written down under "{written[0].title}"', *[each.at for each in written][:SHOWN])
     columns = [each for each in feature_columns(repository) if _of_people(each.name)]

@@ -33,7 +33,8 @@ _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 def look(repository: Repository) -> Answer:
     """Look for switches that turn a safeguard off, and for pickles that come from a download or a request."""
     loads = [each for each in repository.calls(*_PICKLES, *_OTHERS) if not each[1].receiver]
-    faults = [(file, call, what) for file in repository.production for call, what in _faults(file)]
+    old = _old_torch(repository)
+    faults = [(file, call, what) for file in repository.production for call, what in _faults(file, old)]
     if faults:
         file, call, what = faults[0]
         more = f"; {counted(len(faults) - 1, 'more place', 'more places')}" if len(faults) > 1 else ""
@@ -44,7 +45,7 @@ def look(repository: Repository) -> Answer:
         for file, call in loads
         if call.name == "torch.load" and call.argument("weights_only") is None
     ]
-    if bare and _old_torch(repository):
+    if bare and old:
         said = f"{counted(len(bare), 'torch.load')} without weights_only=True, and torch is held below 2.6"
         return unknown(
             f"{said}: whether the files are your own cannot be told", *[f.at(c) for f, c in bare][:SHOWN]
@@ -55,16 +56,13 @@ def look(repository: Repository) -> Answer:
     return yes(said, *[file.at(call) for file, call in loads][:SHOWN], loads=len(loads))
 
 
-def _faults(file: PythonFile) -> Iterator[tuple[Call, str]]:
+def _faults(file: PythonFile, old_torch: bool) -> Iterator[tuple[Call, str]]:
     for call in file.calls:
         what = _switch(call) or _yaml(call)
-        if not what and call.name in (*_PICKLES, "torch.load") and _from_outside(file, call):
-            weights = call.argument("weights_only")
-            what = (
-                ""
-                if weights is not None and weights.value is True
-                else f"{call.name} of what comes from outside"
-            )
+        # Since 2.6 torch.load reads weights only, unless it is told otherwise: that is a switch.
+        bare = old_torch and call.name == "torch.load" and call.argument("weights_only") is None
+        if not what and (bare or call.name in _PICKLES) and _from_outside(file, call):
+            what = f"{call.name} of what comes from outside"
         if what:
             yield call, what
 

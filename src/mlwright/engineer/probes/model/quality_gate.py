@@ -8,7 +8,7 @@ from mlwright.engineer.facts.code import Call, Comparison, PythonFile
 from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
-from mlwright.engineer.vocabulary.artifacts import saves
+from mlwright.engineer.vocabulary.artifacts import kept_by_training
 from mlwright.engineer.vocabulary.learning import METRIC, matching, ours, said
 from mlwright.engineer.vocabulary.signs import signs
 from mlwright.engineer.vocabulary.words import SHOWN, listed
@@ -74,15 +74,16 @@ def _without(repository: Repository, compared: list[Location]) -> Answer:
     ]
     if words:
         return unknown(f"{words[0][0]} may be a gate", *[place for _, place in words][:SHOWN])
-    kept = [each for each in saves(repository) if not each.file.notebook]
+    kept = [each for each in kept_by_training(repository) if not each.file.notebook]
     if not kept:
-        return unknown("nothing is seen that keeps a model, so neither is what might stop it")
+        return unknown("nothing is seen that keeps a trained model, so neither is what might stop it")
     if all("torch.save" in each.format and matching((each.file,), _BEST) for each in kept):
         places = [each.file.at(each.call) for each in kept]
         return unknown(
             "checkpoints are kept; which is released, and on what grounds, cannot be told", *places[:SHOWN]
         )
-    said_of = f"{listed(each.file.path for each in kept)} keeps the model whatever its metrics are"
+    paths = {each.file.path for each in kept}
+    said_of = f"{listed(paths)} {'keeps' if len(paths) == 1 else 'keep'} the model whatever its metrics are"
     return no(said_of, *[each.file.at(each.call) for each in kept][:SHOWN], saves=len(kept))
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
-from mlwright.engineer.vocabulary.artifacts import saves
+from mlwright.engineer.vocabulary.artifacts import kept_by_training
 from mlwright.engineer.vocabulary.learning import importing, ours, said
 from mlwright.engineer.vocabulary.signs import signs
 from mlwright.engineer.vocabulary.words import SHOWN, listed
@@ -37,9 +37,9 @@ def look(repository: Repository) -> Answer:
         kept = document.get("artifacts") if document.path.rpartition("/")[2] == "dvc.yaml" else None
         if isinstance(kept, dict) and kept:
             return yes(f"dvc.yaml registers {listed(map(str, kept))}", document.at("artifacts"))
-    kept = list(saves(repository))
+    kept = list(kept_by_training(repository))
     if not kept:
-        return unknown("nothing is seen that keeps a model")
+        return unknown("nothing is seen that keeps a trained model")
     places = [each.file.at(each.call) for each in kept]
     if any(each.format == "mlflow" for each in kept):
         return unknown(

@@ -19,8 +19,8 @@ _TRACKERS: Final = (
 )  # fmt: skip
 _WORDS: Final = frozenset(
     "tensorboard csvlogger tensorboardlogger wandblogger mlflowlogger summarywriter neptunelogger cometlogger "
-    "create_file_writer report_to log_metric log_metrics add_output_metadata wandbcallback mlflowcallback tensorboardcallback "
-    "tensorboard_log tensorboardvisbackend log_with".split()
+    "create_file_writer report_to log_metric log_metrics add_output_metadata wandbcallback mlflowcallback "
+    "tensorboardcallback tensorboard_log tensorboardvisbackend log_with".split()
 )
 _OWN_LOGS: Final = (
     "transformers", "lightning", "pytorch_lightning", "ultralytics", "detectron2", "mmengine", "nemo", "composer",
@@ -59,6 +59,8 @@ def look(repository: Repository) -> Answer:
         return unknown(
             "figures go into a file; whether those of earlier runs stay cannot be told", *written[:SHOWN]
         )
+    if not trained:
+        return unknown("no place is seen that trains and keeps a model")
     places = [Location(path=each.path) for each in trained]
     return no("no tracker is imported or configured where models are trained", *places[:SHOWN])
 

@@ -1,5 +1,6 @@
 """Can a setting be changed without touching the code that trains?"""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -25,6 +26,15 @@ _TUNED: Final = frozenset(
     "n_clusters n_components units kernel_size hidden_layer_sizes num_train_epochs warmup_steps".split()
 )
 _ENOUGH: Final = 3
+# What ``alpha`` or ``depth`` mean to these is no hyperparameter.
+_DRAWS: Final = (
+    "matplotlib.", "seaborn.", "plotly.", "altair.", "bokeh.", "PIL.", "cv2.", "skimage.", "pandas.", "polars.", "rich.",
+    "networkx.", "wordcloud.", "scipy.stats.",
+)  # fmt: skip
+_AXES: Final = re.compile(
+    r"(^|_|\.)(axe?s?|axis|axes|fig(ure)?|plt|sns|pyplot|df|frame|chart|canvas|color)\d*(_\w+)?\.\w+$|(^|\.)(plot|hist|"
+    r"scatter|fill_between|ax[hv]line|grid|imshow|bar|legend|ewm|set_alpha|savefig|kdeplot|text|annotate)\w*$"
+)
 
 
 def look(repository: Repository) -> Answer:
@@ -55,7 +65,14 @@ def look(repository: Repository) -> Answer:
 
 
 def _written(file: PythonFile) -> Iterator[Call]:
-    return (call for call in file.calls if any(_is_literal(each.keyword, each.value) for each in call.args))
+    return (
+        call
+        for call in file.calls
+        if any(_is_literal(each.keyword, each.value) for each in call.args)
+        and not call.name.startswith(_DRAWS)
+        and not call.made_by.startswith(_DRAWS)
+        and not _AXES.search(call.name)
+    )
 
 
 def _is_literal(keyword: str | None, value: object) -> bool:

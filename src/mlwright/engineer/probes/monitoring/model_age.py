@@ -12,7 +12,7 @@ def look(repository: Repository) -> Answer:
     found = signs(
         repository,
         calls=("*model_age*", "*staleness*", "*model_freshness*", "*days_since_train*"),
-        files=("*model_age*", "*staleness*", "*model-freshness*"),
+        files=("*model_age*", "*model-age*", "*model_freshness*", "*model-freshness*"),
         headings=("model age", "staleness", "model freshness"),
     )
     return shown(found, "the age is watched", "nothing watches the age of the model")

@@ -1,43 +1,49 @@
 """Does somebody measure how good the predictions were?"""
 
 from mlwright.engineer.facts.repository import Repository
-from mlwright.engineer.probe import Answer, Probe, When
+from mlwright.engineer.probe import Answer, Probe, When, unknown
 from mlwright.engineer.vocabulary.signs import shown, signs
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
+_TITLES = ("(live|production|realised|realized) (quality|accuracy|metrics?|performance)",)
+
 
 def look(repository: Repository) -> Answer:
     """Look for the signs of it."""
-    found = signs(
-        repository,
-        packages=("nannyml",),
-        calls=(
-            "*live_metric*",
-            "*realised_*",
-            "*realized_*",
-            "*production_metric*",
-            "*online_metric*",
-            "*evaluate_production*",
-            "*evaluate_live*",
-            "*monitor_performance*",
-            "*performance_monitor*",
-            "*model_performance*",
-            "*prediction_quality*",
-            "*evaluate_predictions_log*",
-        ),
-        files=(
-            "*monitor*performance*",
-            "*performance*monitor*",
-            "*prediction_quality*",
-            "*model_quality*monitor*",
-            "*live_evaluation*",
-            "*evaluate_live*",
-            "*online_eval*",
-        ),
-        headings=("(live|production|online|realised|realized) (quality|accuracy|metrics?|performance)",),
+    found = list(
+        signs(
+            repository,
+            packages=("nannyml",),
+            calls=(
+                "*live_metric*",
+                "*realised_*",
+                "*realized_*",
+                "*production_metric*",
+                "*online_metric*",
+                "*evaluate_production*",
+                "*evaluate_live*",
+                "*monitor_performance*",
+                "*performance_monitor*",
+                "*model_performance*",
+                "*prediction_quality*",
+                "*evaluate_predictions_log*",
+            ),
+            files=(
+                "*monitor*performance*",
+                "*performance*monitor*",
+                "*prediction_quality*",
+                "*model_quality*monitor*",
+                "*live_evaluation*",
+                "*evaluate_live*",
+                "*online_eval*",
+            ),
+        )
     )
-    return shown(found, "live quality is computed", "nothing computes the quality of live predictions")
+    told = () if found else signs(repository, headings=_TITLES)
+    for said, place in told:
+        return unknown(f"{said} speaks of it, and no code here computes it", place)
+    return shown(iter(found), "live quality is computed", "nothing computes the quality of live predictions")
 
 
 PROBE = Probe(

@@ -37,6 +37,14 @@ def _steps(repository: Repository) -> Iterator[Sign]:
     for found in repository.objects("VirtualService", "HTTPRoute", "TraefikService", "SeldonDeployment"):
         if "weight" in str(found.document.data) or "traffic" in str(found.document.data):
             yield f"{found.kind} {found.name} splits traffic", found.at
+    yield from _in_clouds(repository)
+    yield from signs(
+        repository, files=("*canary*.y*ml", "*canary*.py", "*canary*.sh", "*canary*.tf"), robots=("canary",)
+    )
+
+
+def _in_clouds(repository: Repository) -> Iterator[Sign]:
+    """Deployments in steps, and endpoints whose variants share the traffic."""
     for resource in of_types(
         repository, ("aws_sagemaker_endpoint", "AWS::SageMaker::Endpoint", "aws_lambda_alias")
     ):
@@ -48,9 +56,6 @@ def _steps(repository: Repository) -> Iterator[Sign]:
         variants = prop(resource, "production_variants", "ProductionVariants")
         if isinstance(variants, list) and len(variants) >= 2:
             yield f"{resource.type} {resource.name} has {len(variants)} variants", resource.at
-    yield from signs(
-        repository, files=("*canary*.y*ml", "*canary*.py", "*canary*.sh", "*canary*.tf"), robots=("canary",)
-    )
 
 
 PROBE = Probe(

@@ -2,15 +2,17 @@
 
 import re
 
+from mlwright.engineer.facts.code import PythonFile
 from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
 from mlwright.engineer.vocabulary.routes import routes
-from mlwright.engineer.vocabulary.sides import MODEL_SERVERS
+from mlwright.engineer.vocabulary.sides import MODEL_SERVERS, serving_files
 from mlwright.engineer.vocabulary.signs import signs
+from mlwright.engineer.vocabulary.words import counted
 from mlwright.engineer.vocabulary.workloads import cluster_containers
 from mlwright.model.contracts import Severity
-from mlwright.model.findings import Effort
+from mlwright.model.findings import Effort, Location
 
 _HEALTH = re.compile(r"(health|ready|live|ping|status|heartbeat)", re.IGNORECASE)
 
@@ -35,11 +37,32 @@ def look(repository: Repository) -> Answer:
     if found or standard:
         said, _ = (found or standard)[0]
         return yes(f"{said}", *(place for _, place in (found or standard)[:10]))
+    named = [place for file in serving_files(repository) if (place := _named(file)) is not None]
+    if named:
+        return yes("something here is named after health", *named[:10])
     own = list(routes(repository))
     if own:
-        return no(f"{len(own)} routes, none for health", own[0].file.at(own[0].call), routes=len(own))
+        return no(
+            f"{counted(len(own), 'route')}, none for health", own[0].file.at(own[0].call), routes=len(own)
+        )
     return unknown("no route could be read: how it serves is not understood")
 
+
+def _named(file: PythonFile) -> Location | None:
+    """Where a class, function or path of a file is named after health, whichever way the framework registers it."""
+    for each in (*file.classes, *file.functions):
+        if _NAMES.fullmatch(each.name.rpartition(".")[2].lower()):
+            return file.at(each)
+    for text, line in file.paths:
+        if text.startswith("/") and _HEALTH.search(text):
+            return Location(path=file.path, line=None if file.notebook else line)
+    return None
+
+
+_NAMES = re.compile(
+    r"(get_|is_|check_)?(health|health_?check|healthz|ready|readyz|readiness|alive|live|livez|liveness|ping|heartbeat)"
+    r"(_?(check|handler|resource|view|endpoint|status|route|probe))?"
+)
 
 PROBE = Probe(
     id="serving.health",

@@ -9,7 +9,6 @@ from mlwright.engineer.vocabulary.signs import Sign, shown, signs
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
 
-
 _WORDS = frozenset(("max_concurrency", "max_ongoing_requests", "limit_concurrency"))
 
 

@@ -4,6 +4,7 @@ from mlwright.engineer.facts.code import Call
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, yes
 from mlwright.engineer.vocabulary.sides import serving_files
+from mlwright.engineer.vocabulary.words import counted
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
@@ -30,7 +31,10 @@ def look(repository: Repository) -> Answer:
         return no(
             evidence, *(file.at(call) for file, call in endless), calls=len(outgoing), endless=len(endless)
         )
-    return yes(f"{len(outgoing)} outgoing calls, all with a time-out", *(f.at(c) for f, c in outgoing[:10]))
+    return yes(
+        f"{counted(len(outgoing), 'outgoing call')}, all with a time-out",
+        *(f.at(c) for f, c in outgoing[:10]),
+    )
 
 
 def _spread(call: Call) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from mlwright.engineer.facts.code import Call, PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
-from mlwright.engineer.vocabulary.learning import training, training_side
+from mlwright.engineer.vocabulary.learning import METRIC, training, training_side
 from mlwright.engineer.vocabulary.sides import importers
 from mlwright.engineer.vocabulary.words import SHOWN
 from mlwright.model.contracts import Severity
@@ -28,6 +28,11 @@ _STEP: Final = (
 )  # fmt: skip
 _WHOLE: Final = re.compile(r"e2e|end_to_end|integration|smoke|pipeline|workflow|functional", re.IGNORECASE)
 
+_STEPS: Final = re.compile(r"read|load|scan|fetch|split|dump|save|log_|write|register", re.IGNORECASE)
+
+# What these start is the training itself, not a trial before a change lands.
+_UNTRIED: Final = frozenset(("schedule", "manual"))
+
 
 def look(repository: Repository) -> Answer:
     """Look for a test that calls the pipeline's entry or starts its script, or for a job of CI that trains."""
@@ -39,6 +44,7 @@ def look(repository: Repository) -> Answer:
     steps = [
         step
         for workflow in repository.workflows
+        if not workflow.triggers or not set(workflow.triggers) <= _UNTRIED
         for step in workflow.running(*_STEP)
         if not re.search(r"pip3? install", step.run) or re.search("|".join(_STEP), step.run)
     ]
@@ -60,7 +66,7 @@ def _calls(test: PythonFile, side: list[PythonFile], imports: bool) -> Iterator[
         if call.name in _PROCESSES:
             if any(name in arg.text.lower() for name in names for arg in call.args):
                 yield call
-        elif imports and _starts(call):
+        elif imports and _starts(call) and not _only_fits(call, side):
             yield call
 
 
@@ -69,6 +75,21 @@ def _starts(call: Call) -> bool:
     if call.method == "invoke":
         return call.made_by.endswith("CliRunner")
     return not call.receiver and _RUNS.fullmatch(call.method) is not None
+
+
+def _only_fits(call: Call, side: list[PythonFile]) -> bool:
+    """Whether what is called is one step: ``train(rows)`` that fits, and reads, judges and keeps nothing."""
+    if call.method.lower() != "train":
+        return False
+    inside = [
+        [each for each in file.calls if each.scope == function.name]
+        for file in side
+        for function in file.functions
+        if function.name == call.method
+    ]
+    return bool(inside) and not any(
+        _STEPS.search(each.method) or METRIC.search(each.method) for calls in inside for each in calls
+    )
 
 
 PROBE = Probe(
