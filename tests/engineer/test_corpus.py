@@ -44,7 +44,7 @@ def test_a_report_says_what_is_so_and_nothing_else(name: str, look: Look) -> Non
     case = CASES[name]
     compared = look(case)
     wrong = {each.probe for each in compared.false_claims}
-    assert wrong == set(case.expected.get("known_wrong") or ()), [each for each in compared.false_claims]
+    assert wrong == set(case.expected.get("known_wrong") or ()), list(compared.false_claims)
     assert set(compared.missed) == set(case.expected.get("known_missed") or ())
     assert [each for each in compared.broken if each.split()[0] not in wrong] == []
 

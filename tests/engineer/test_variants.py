@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.engineer.corpus.reading import Case, cases, facts, report
 from tests.engineer.corpus.seeding import HEALTHY
@@ -24,11 +24,7 @@ VARIED = {
 TRAINING = sorted(
     name for name, case in VARIED.items() if case.expected["trains"] and not list(case.folder.glob("*.ipynb"))
 )
-# A move into pyproject.toml makes a package, with a name and a place for its tools.
-MAY_CHANGE: Mapping[str, frozenset[str]] = {
-    "to_pyproject": frozenset(("dependencies.locked", "dependencies.pinned", "dependencies.python_declared")),
-    "folder": frozenset(),
-}
+CHANGES = st.lists(st.sampled_from(sorted(SAME)), min_size=1, max_size=3, unique=True)
 QUICK = settings(
     max_examples=50,
     derandomize=True,
@@ -59,11 +55,7 @@ def changed(before: Mapping[str, Finding], after: Mapping[str, Finding]) -> dict
     }
 
 
-@given(
-    st.sampled_from(sorted(VARIED)),
-    st.lists(st.sampled_from(sorted(SAME)), min_size=1, max_size=3, unique=True),
-    st.integers(0, 99),
-)
+@given(st.sampled_from(sorted(VARIED)), CHANGES, st.integers(0, 99))
 @QUICK
 def test_what_means_the_same_is_judged_the_same(
     tmp_path: Path, name: str, changes: list[str], seed: int
@@ -71,9 +63,13 @@ def test_what_means_the_same_is_judged_the_same(
     dice, files = random.Random(seed), original(name)
     for change in changes:
         files = SAME[change](files, dice)
-    may = frozenset[str]().union(*(MAY_CHANGE.get(change, frozenset()) for change in changes))
-    found = changed(answers(name), reported(VARIED[name], files, tmp_path))
-    assert {id: said for id, said in found.items() if id not in may} == {}
+    assert changed(answers(name), reported(VARIED[name], files, tmp_path)) == {}
+
+
+@pytest.mark.parametrize("change", sorted(SAME))
+def test_each_change_changes_something(change: str) -> None:
+    made = [SAME[change](original(name), random.Random(0)) != original(name) for name in VARIED]
+    assert sum(made) >= 10
 
 
 @pytest.mark.parametrize("change", sorted(SAME))
@@ -86,7 +82,8 @@ def test_each_change_alone_leaves_the_healthy_one_healthy(change: str, tmp_path:
 @QUICK
 def test_a_fault_is_found_wherever_it_stands(tmp_path: Path, name: str, fault: Fault, seed: int) -> None:
     made = with_fault(original(name), fault, random.Random(seed))
-    assert made is not None, f"{name} has no file that takes it"
+    assume(made is not None)
+    assert made is not None
     files, path, lines = made
     found = reported(VARIED[name], files, tmp_path)[fault.probe]
     assert found.outcome is Outcome.FALSE, f"{path}:{lines.start}: {found.evidence}"
@@ -94,8 +91,7 @@ def test_a_fault_is_found_wherever_it_stands(tmp_path: Path, name: str, fault: F
     assert any(each.line is None or each.line in lines for each in places), (path, lines, found.locations)
 
 
-def test_a_fault_in_another_split_of_the_files_is_found_too(tmp_path: Path) -> None:
-    """What one file did, two do: the model is built in a module of its own."""
+def test_what_one_file_did_two_may_do(tmp_path: Path) -> None:
     files = dict(original("fraud-in-pipeline"))
     whole = files["fraud/train.py"]
     begin, end = whole.index("def build()"), whole.index("def train(")

@@ -276,7 +276,10 @@ def gaps(text: str) -> Iterator[int]:
 
 
 def with_fault(files: Files, fault: Fault, dice: random.Random) -> tuple[Files, str, range] | None:
-    """The files with the fault at a random place, and where: path and lines (from 1). None where no file takes it, or it is no fault there."""
+    """The files with the fault at a random place, and where: its path and lines (from 1).
+
+    None where no file takes it, or where it is no fault.
+    """
     if fault.unless is not None and any(fault.unless.search(text) for text in files.values()):
         return None
     if fault.path:

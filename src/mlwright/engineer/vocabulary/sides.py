@@ -64,8 +64,9 @@ def serving_files(repository: Repository, screens: bool = True) -> tuple[PythonF
     return tuple(each for each in repository.production if serves(each, screens))
 
 
+# A feature gate or flag switches a part of the program on: it is no feature of a model.
 _FEATURE_FILE: Final = re.compile(
-    r"(^|/|_)(features?|featuri[sz]\w*|feature_\w+|preprocess\w*|transforms?|transformations?)(/|_|\.py$)"
+    r"(^|/|_)(?!feature_(gates?|flags?|toggles?|stores?|servers?)(/|_|\.py$))(features?|featuri[sz]\w*|feature_\w+|preprocess\w*|transforms?|transformations?)(/|_|\.py$)"
 )
 _FEATURE_NAME: Final = re.compile(
     r"((build|make|create|compute|extract|add|engineer|generate|derive|calculate)_(\w+_)?features?(_\w+)?"
@@ -75,7 +76,8 @@ _FEATURE_NAME: Final = re.compile(
 
 # What keeps, reads, names or weighs features makes none.
 _ABOUT_FEATURES: Final = re.compile(
-    r"(load|save|read|write|dump|store|fetch|download|serialize|deserialize|is|has|plot|draw|show|print|log|test|parse)_\w+"
+    r"(load|save|read|write|dump|store|fetch|download|serialize|deserialize|is|has|plot|draw|show|print|log|test|parse"
+    r"|check|validate|assert|report)_\w+|get_(historical|online|offline|all|sparse|dense)_features"
     r"|\w*feature_(names?|store|view|importances?|columns?|types?|list|flags?|service|registry|engine|spec|schema|info)(_\w+)?"
 )
 

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from mlwright import __version__
 from mlwright.doors.http.control.asked import Asked
 from mlwright.doors.http.control.calls import CHANGES, READS, Changing, Control, Reading
+from mlwright.doors.http.control.engineer import ENGINEER
 from mlwright.doors.http.control.guard import LoopbackOnly
 from mlwright.doors.web.pages import page_routes, refused_page
 from mlwright.doors.web.strip import loop_of
@@ -56,7 +57,7 @@ def build_control_app(control: Control) -> Starlette:
     api: list[BaseRoute] = [
         Route("/loop", _loop(control), methods=["GET"]),
         Route("/processes", _processes(control), methods=["GET"]),
-        *(Route(path, _read(control, call), methods=["GET"]) for path, call in READS.items()),
+        *(Route(path, _read(control, call), methods=["GET"]) for path, call in {**READS, **ENGINEER}.items()),
         *(Route(path, _change(control, call), methods=["POST"]) for path, call in CHANGES.items()),
     ]
     return Starlette(

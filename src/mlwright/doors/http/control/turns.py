@@ -103,7 +103,9 @@ class Turns:
         try:
             done = call()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next turn may succeed; who asked is told
-            self._note(doing=None)  # before the answer: who has it and looks must not see the work as under way
+            self._note(
+                doing=None
+            )  # before the answer: who has it and looks must not see the work as under way
             future.set_exception(error)
         else:
             self._note(doing=None)

@@ -1,6 +1,6 @@
 """Do tests call the functions that make features?"""
 
-from mlwright.engineer.facts.code import PythonFile
+from mlwright.engineer.facts.code import Function, PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
 from mlwright.engineer.vocabulary.sides import feature_functions, imported
@@ -40,8 +40,23 @@ def look(repository: Repository) -> Answer:
         return unknown(
             "this is a source release without tests; its repository may have some", *places, **values
         )
+    if not any(_of_tables(file, each) for file, each in functions):
+        return unknown(
+            f"no test names {listed([each.name for _, each in functions], 3)}; what they prepare is no table of features",
+            *places,
+            **values,
+        )
     why = "no test names" if repository.tests else "there are no tests of"
     return no(f"{why} {listed([each.name for _, each in functions], 3)}", *places, **values)
+
+
+def _of_tables(file: PythonFile, function: Function) -> bool:
+    """Whether a function takes rows or columns, by its file's libraries or its parameters."""
+    return file.imports_any(*_FRAMES) is not None or not _ROWS.isdisjoint(function.parameters)
+
+
+_FRAMES = ("pandas", "polars", "pyspark", "dask", "modin", "cudf", "geopandas", "sklearn", "featuretools", "duckdb")
+_ROWS = frozenset("frame df dataframe table rows row X features record records pdf sdf".split())
 
 
 def _reached(files: list[PythonFile], repository: Repository) -> bool:

@@ -2,10 +2,11 @@
 
 from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import Repository
-from mlwright.engineer.probe import Answer, Probe, When
-from mlwright.engineer.vocabulary.signs import shown, signs
+from mlwright.engineer.probe import Answer, Probe, When, unknown
+from mlwright.engineer.vocabulary.sides import serving_files
+from mlwright.engineer.vocabulary.signs import Sign, shown, signs
 from mlwright.model.contracts import Severity
-from mlwright.model.findings import Effort
+from mlwright.model.findings import Effort, Location
 
 
 def look(repository: Repository) -> Answer:
@@ -46,7 +47,32 @@ def look(repository: Repository) -> Answer:
         ("mlwright binds to 127.0.0.1 without tokens", each.at())
         for each in repository.of_kind(DocumentKind.MLWRIGHT)
     ]
+    found = found or _said(repository, _CHECKS)
+    if not found:
+        spoken = _said(repository, _MAY_CHECK)
+        if spoken:
+            return unknown(
+                f"the service speaks of {spoken[0][0]}; whether it checks its callers by it cannot be told",
+                *(place for _, place in spoken[:5]),
+            )
     return shown(iter(found), "callers are checked", "nothing here checks who calls")
+
+
+def _said(repository: Repository, words: frozenset[str]) -> list[Sign]:
+    """The words that a file which answers uses as a name or a short text."""
+    return [
+        (min(words & file.words), Location(path=file.path))
+        for file in serving_files(repository)
+        if words & file.words
+    ]
+
+
+_CHECKS = frozenset(
+    "x-api-key login_required requires_auth require_auth auth_required compare_digest get_current_user "
+    "permission_classes www-authenticate httpbasic jwt_required require_api_key verify_api_key basic_auth".split()
+)
+# A key may also be one that the service itself needs elsewhere.
+_MAY_CHECK = frozenset("api_key api_keys apikey authorization bearer access_token authenticate auth_token".split())
 
 
 PROBE = Probe(

@@ -50,6 +50,8 @@ def look(repository: Repository) -> Answer:
             "tests fit or ask something; what it is cannot be followed", *[at for _, at in fitted][:SHOWN]
         )
     trained = training(repository)
+    if not trained:
+        return unknown("no place is seen that trains and keeps a model")
     names = listed((each.path for each in trained), 3)
     return no(f"no test imports {names}", *[Location(path=each.path) for each in trained][:SHOWN])
 
