@@ -243,7 +243,7 @@ def plain(text: str) -> str:
     if len(pieces) % 2 == 0:
         pieces = [" ".join(text.split()).replace("`", "\\`")]
     return "`".join(
-        piece if number % 2 else re.sub(r"([\\*_\[\]<>|])", r"\\\1", piece)
+        piece if number % 2 else re.sub(r"([\\*\[\]<>|]|\b_|_\b)", r"\\\1", piece)
         for number, piece in enumerate(pieces)
     )
 

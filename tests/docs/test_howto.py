@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from mlwright.engineer.fixes.catalogue import all_fixes
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
@@ -82,6 +84,13 @@ def test_assess_a_repository(reader, blocks, corpus) -> None:
     assert reader.play(blocks("docs/how-to/assess-a-repository.md")) >= 8
     assert (reader.folder / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert '"readiness"' in (reader.folder / "report.json").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_fix(repository) -> None:
+    page = (repository / "docs/how-to/assess-a-repository.md").read_text(encoding="utf-8")
+    assert [fix.id for fix in all_fixes() if f"`{fix.id}`" not in page] == []
+    assert "Eight fixes" in page
+    assert len(all_fixes()) == 8
 
 
 def test_gate_a_pull_request(reader, blocks, corpus) -> None:

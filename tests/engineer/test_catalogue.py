@@ -1,10 +1,16 @@
 """The catalogue finds every probe file, takes those of other packages, and refuses what cannot be one."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
+import mlwright
 from mlwright.engineer.catalogue import GROUP, all_probes, own_probes
 from mlwright.engineer.probe import Lifecycle, Probe, When, yes
 from mlwright.errors import UsageError
@@ -81,3 +87,38 @@ def _this():
     module = types.ModuleType(__name__)
     module.__dict__.update(OFFERED=OFFERED, PAIR=PAIR, WRONG=WRONG)
     return module
+
+
+def test_an_installed_package_brings_its_probe(tmp_path: Path) -> None:
+    """As after pip install: metadata with an entry point, and a module."""
+    info = tmp_path / "acme_probes-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-probes\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mlwright.probes]\nacme = acme_probes:PROBE\n")
+    (tmp_path / "acme_probes.py").write_text(
+        "from mlwright.engineer.probe import Probe, When, no\n"
+        "PROBE = Probe(id='acme.blessed', title='it is blessed', why='It is sad otherwise.', remedy='bless it',\n"
+        "              when=When.ALWAYS, look=lambda repository: no('nobody blessed it'))\n"
+    )
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mlwright",
+            "assess",
+            str(tmp_path / "empty"),
+            "--only",
+            "acme.blessed",
+            "--json",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(mlwright.__file__).parents[1])]),
+        },
+    )
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert (finding["id"], finding["evidence"]) == ("acme.blessed", "nobody blessed it"), done.stderr

@@ -176,3 +176,13 @@ def test_a_folder_that_is_not_there_is_named() -> None:
     said = mlwright("assess", "/nowhere/at/all")
     assert "no such folder" in said
     assert "mlwright assess ." in said
+
+
+def test_we_keep_our_own_rules(engineer) -> None:
+    """The engineer finds nothing grave in the repository that it stands in."""
+    root = Path(__file__).parents[2]
+    if not (root / "pyproject.toml").is_file():
+        pytest.skip("not in a checkout")
+    report, _ = engineer.assess(root)
+    assert report.profile.kind is RepositoryKind.LIBRARY
+    assert [each.id for each in report.findings if each.alarming] == []

@@ -73,7 +73,9 @@ def collect(
         history=history,
         scans=scans,
         server=server,
-        unread=tuple(sorted({*walked.unread, *python.unread, *configuration.unread, *([broken] if broken else [])})),
+        unread=tuple(
+            sorted({*walked.unread, *python.unread, *configuration.unread, *([broken] if broken else [])})
+        ),
     )
 
 

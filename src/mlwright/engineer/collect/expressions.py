@@ -1,12 +1,13 @@
 """The half of the pass over a syntax tree that is about expressions: names, calls, arguments, what is assigned."""
 
 import ast
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, ClassVar, Final
 
 from mlwright.engineer.collect.literals import clean, cut, literal
 from mlwright.engineer.collect.places import looks_like_path
-from mlwright.engineer.collect.scopes import Scopes
+from mlwright.engineer.collect.scopes import Callee, Scopes, given
 
 RawFile = dict[str, Any]
 """The fields of a PythonFile, with tuples in place of facts."""
@@ -47,14 +48,29 @@ _FIELDS: Final[dict[type, tuple[str, ...]]] = {
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
 ORDERED: Final = ("imports", "functions", "classes", "assignments", "bindings", "handlers", "comparisons")
+# Not written as ``A | B`` where they are asked: a union is made anew each time, which costs more than the question.
+_ROWS: Final = (ast.Tuple, ast.List)
+_DOTTED: Final = (ast.Name, ast.Attribute)
+_ODD: Final = (bytes, complex)
+_PLACE: Final = itemgetter(0)
+_CALL_PLACE: Final = itemgetter(0, 1, 2)
+
+Visitor = Callable[[Any, Any], None]
 
 
 class Expressions:
-    """What is read of expressions and assignments; ``Reading`` in ``syntax.py`` adds statements."""
+    """What is read of expressions and assignments; ``Reading`` in ``syntax.py`` adds statements.
+
+    Every visitor notes the kind of its node in the trail, and calls the visitors of what is below by ``visitors``: this
+    runs for every node that there is, so that a call or a look-up more is felt.
+    """
+
+    visitors: ClassVar[Mapping[type, Visitor]] = {}
 
     def __init__(self, package: str) -> None:
         self._scopes = Scopes(package)
         self._cell: int | None = None
+        self._part = 0
         self._lines: Sequence[str] = ()
         self._loops = 0
         self._statements = 0
@@ -70,62 +86,39 @@ class Expressions:
             "main_guard": False,
             "asserts": 0,
         }
-        self._visitors = self._table()
 
-    def _table(self) -> dict[type, Callable[[Any], None]]:
-        return {
-            ast.Attribute: self._attribute,
-            ast.Constant: self._constant,
-            ast.Call: self._call,
-            ast.keyword: self._keyword,
-            ast.Assign: self._assign,
-            ast.AnnAssign: self._annotated,
-            ast.NamedExpr: self._walrus,
-            ast.Delete: self._delete,
-            ast.Global: self._global,
-            ast.comprehension: self._comprehension,
-            ast.ListComp: self._comprehended,
-            ast.SetComp: self._comprehended,
-            ast.GeneratorExp: self._comprehended,
-            ast.DictComp: self._comprehended,
-        }
+    def finish(self) -> RawFile:
+        """Everything that was read, in the order of the text; the reading is over then."""
+        for row, names in self._late:
+            row[10] = names.get(row[9], "")
+        self._calls.sort(key=_CALL_PLACE)
+        self._out["calls"] = [row[3:] for row in self._calls]
+        for each in ORDERED:
+            self._out[each].sort(key=_PLACE)
+            self._out[each] = [row for _, row in self._out[each]]
+        self._words.update(self._names)
+        self._out["words"] = frozenset(map(str.lower, self._words))
+        return self._out
 
     # -- walking
 
     def _visit(self, node: Any) -> None:
-        # Called for every node there is: the commonest kinds first, and nothing looked up twice.
-        kind = type(node)
-        self._trail.append(kind.__name__)
-        if kind is ast.Name:
-            self._names.append(node.id)
-            self._words.add(node.id)
-            return
-        visitor = self._visitors.get(kind)
-        if visitor is not None:
-            visitor(node)
-            return
-        for field in _FIELDS[kind]:
-            value = getattr(node, field, None)
-            if type(value) is list:
-                self._all(value)
-            elif isinstance(value, ast.AST):
-                self._visit(value)
+        self.visitors[type(node)](self, node)
 
     def _all(self, nodes: Sequence[Any]) -> None:
+        visitors = self.visitors
         for node in nodes:
-            if isinstance(node, ast.stmt):
-                self._statements += 1
-                self._visit(node)
-            elif isinstance(node, ast.AST):
-                self._visit(node)
+            if node is not None:
+                visitors[type(node)](self, node)
 
     def _block(self, body: Sequence[ast.stmt]) -> None:
         self._statements += len(body)
+        visitors = self.visitors
         for statement in body:
-            self._visit(statement)
+            visitors[type(statement)](self, statement)
 
     def _note(self, what: str, node: Any, row: tuple[Any, ...]) -> None:
-        self._out[what].append(((self._cell or 0, node.lineno, node.col_offset), row))
+        self._out[what].append(((self._part, node.lineno, node.col_offset), row))
 
     def _source(self, node: Any, limit: int) -> str:
         first, last = node.lineno - 1, node.end_lineno - 1
@@ -147,52 +140,57 @@ class Expressions:
 
     # -- expressions
 
-    def _attribute(self, node: ast.Attribute) -> None:
-        self._words.add(node.attr)
-        self._trail.append(node.attr)
-        self._visit(node.value)
+    def _name(self, node: ast.Name) -> None:
+        self._trail.append("Name")
+        self._names.append(node.id)
+
+    def _attribute(self, node: ast.expr) -> None:
+        while type(node) is ast.Attribute:
+            self._trail += ("Attribute", node.attr)
+            self._words.add(node.attr)
+            node = node.value
+        self.visitors[type(node)](self, node)
 
     def _constant(self, node: ast.Constant) -> None:
+        self._trail.append("Constant")
         value = node.value
-        if isinstance(value, str):
-            value = clean(value)
+        if type(value) is str:
+            if not value.isascii():
+                value = clean(value)
             self._strings.append(value)
             if len(value) <= _WORD:
                 self._words.add(value)
-            if looks_like_path(value):
+            if ("/" in value or "." in value or "\\" in value) and looks_like_path(value):
                 self._out["paths"].append((value, node.lineno))
 
     def _keyword(self, node: ast.keyword) -> None:
+        self._trail.append("keyword")
         if node.arg:
             self._words.add(node.arg)
             self._trail.append(node.arg)
         self._visit(node.value)
 
     def _call(self, node: ast.Call) -> None:
+        self._trail.append("Call")
         self._called(node, ())
 
-    def _called(self, node: ast.Call, results: tuple[str, ...]) -> str:
-        """Note a call; the answer is what its results are made by."""
-        callee = self._scopes.callee(node.func)
-        line, column = node.func.end_lineno, node.func.end_col_offset
-        key = (self._cell or 0, line, column)
-        fact = (
-            callee.name,
-            line,
-            self._cell,
-            self._scopes.scope,
-            (),
-            results,
-            callee.receiver,
-            callee.made_by,
-        )
-        row: list[Any] = [*key, *fact, self._loops > 0]
+    def _called(self, node: ast.Call, results: tuple[str, ...]) -> Callee:
+        """Note a call; the answer is what it calls."""
+        func = node.func
+        callee = self._scopes.callee(func)
+        name, method, receiver, made_by, late = callee
+        line = func.end_lineno
+        row = [
+            *(self._part, line, func.end_col_offset),
+            *(name, line, self._cell, self._scopes.scope, (), results, receiver, made_by, self._loops > 0),
+            method,
+        ]
         self._calls.append(row)
-        if callee.late is not None:
-            self._late.append((row, callee.late))
-        if callee.name.rpartition(".")[2].startswith("assert") or callee.name == "pytest.raises":
+        if late is not None:
+            self._late.append((row, late))
+        if method.startswith("assert") or name == "pytest.raises":
             self._out["asserts"] += 1
-        self._visit(node.func)
+        self.visitors[type(func)](self, func)
         args = [self._argument(None, each) for each in node.args]
         for keyword in node.keywords:
             if keyword.arg:
@@ -200,27 +198,36 @@ class Expressions:
                 self._trail.append(keyword.arg)
             args.append(self._argument(keyword.arg or "**", keyword.value))
         row[7] = tuple(args)
-        return callee.gives
+        return callee
 
     def _argument(self, keyword: str | None, node: ast.expr) -> tuple[Any, ...]:
+        if type(node) is ast.Name:
+            name = node.id
+            self._trail.append("Name")
+            self._names.append(name)
+            return keyword, False, None, (name,), name
         start = len(self._names)
-        self._visit(node)
+        self.visitors[type(node)](self, node)
         constant, value = literal(node)
-        names = tuple(dict.fromkeys(self._names[start : start + _READ]))
-        text = node.id if isinstance(node, ast.Name) else self._source(node, _SHOWN)
-        return keyword, constant, text if isinstance(value, bytes | complex) else value, names, text
+        read = self._names[start : start + _READ]
+        names = tuple(dict.fromkeys(read)) if len(read) > 1 else tuple(read)
+        text = self._source(node, _SHOWN)
+        return keyword, constant, text if isinstance(value, _ODD) else value, names, text
 
     def _walrus(self, node: ast.NamedExpr) -> None:
+        self._trail.append("NamedExpr")
         self._scopes.give(node.target.id, self._value(node.value, (node.target.id,)))
         self._visit(node.target)
 
     def _comprehended(self, node: Any) -> None:
+        self._trail.append(type(node).__name__)
         self._all(node.generators)
         for field in ("key", "value", "elt"):
             if (below := getattr(node, field, None)) is not None:
                 self._visit(below)
 
     def _comprehension(self, node: ast.comprehension) -> None:
+        self._trail.append("comprehension")
         self._visit(node.iter)
         self._each_of(node.target, node.iter)
         self._visit(node.target)
@@ -229,10 +236,12 @@ class Expressions:
     # -- assignments
 
     def _assign(self, node: ast.Assign) -> None:
+        self._trail.append("Assign")
         self._bind(node, node.targets, node.value)
         self._all(node.targets)
 
     def _annotated(self, node: ast.AnnAssign) -> None:
+        self._trail.append("AnnAssign")
         self._visit(node.annotation)
         if node.value is not None:
             self._bind(node, [node.target], node.value)
@@ -240,21 +249,21 @@ class Expressions:
             self._scopes.give(self._scopes.place(node.target), kind)
         self._visit(node.target)
 
-    def _bind(self, statement: ast.stmt, targets: Sequence[ast.expr], value: ast.expr) -> None:
-        first = targets[0]
+    def _bind(self, statement: ast.stmt, targets: Sequence[ast.expr], value: Any) -> None:
+        first: Any = targets[0]
         if (
             len(targets) == 1
-            and isinstance(first, ast.Tuple | ast.List)
-            and isinstance(value, ast.Tuple | ast.List)
+            and type(first) in _ROWS
+            and type(value) in _ROWS
             and len(first.elts) == len(value.elts)
             and not any(isinstance(each, ast.Starred) for each in (*first.elts, *value.elts))
         ):
             for target, part in zip(first.elts, value.elts, strict=True):
                 self._bind(statement, [target], part)
             return
-        names = tuple(name for target in targets for name in self._places(target))
+        names = tuple([name for target in targets for name in self._places(target)])
         constant, scalar = literal(value)
-        if constant and not isinstance(scalar, bytes | complex):
+        if constant and not isinstance(scalar, _ODD):
             self._visit(value)
             for name in names:
                 self._scopes.give(name, "")
@@ -264,7 +273,7 @@ class Expressions:
         made_by = self._value(value, names)
         for name in names:
             self._scopes.give(name, made_by)
-            if isinstance(value, ast.Dict):
+            if type(value) is ast.Dict:
                 self._places_of(name, value, statement, 0)
         self._note(
             "bindings",
@@ -280,20 +289,21 @@ class Expressions:
             ),
         )
 
-    def _value(self, node: ast.expr, names: tuple[str, ...]) -> str:
+    def _value(self, node: Any, names: tuple[str, ...]) -> str:
         """Visit what is assigned to these names; the answer is what made it."""
-        if isinstance(node, ast.Await):
+        kind = type(node)
+        if kind is ast.Await:
             return self._value(node.value, names)
-        if isinstance(node, ast.Call):
+        if kind is ast.Call:
             self._trail.append("Call")
-            return self._called(node, names)
-        if isinstance(node, ast.IfExp):
+            return given(self._called(node, names))
+        if kind is ast.IfExp:
             self._visit(node.test)
             return self._value(node.body, names) or self._value(node.orelse, names)
         self._visit(node)
-        if isinstance(node, ast.Name | ast.Attribute):
+        if kind is ast.Name or kind is ast.Attribute:
             return self._scopes.origin(self._scopes.dotted(node))[0]
-        if isinstance(node, ast.Subscript):
+        if kind is ast.Subscript:
             return self._scopes.origin(f"{self._scopes.dotted(node.value)}[]")[0]
         for name in names:
             self._scopes.give(f"{name}[]", self._held(node))
@@ -305,7 +315,7 @@ class Expressions:
         for each in parts[:1]:
             inner = each.elts[-1] if isinstance(each, ast.Tuple) and each.elts else each
             if isinstance(inner, ast.Call):
-                return self._scopes.callee(inner.func).gives
+                return given(self._scopes.callee(inner.func))
         return ""
 
     def _each_of(self, target: ast.expr, source: ast.expr) -> None:
@@ -324,7 +334,9 @@ class Expressions:
                 self._scopes.give(names[number if len(sources) > 1 and number < len(names) else -1], made_by)
 
     def _places(self, target: ast.expr) -> list[str]:
-        if isinstance(target, ast.Tuple | ast.List):
+        if type(target) is ast.Name:
+            return [target.id]
+        if isinstance(target, _ROWS):
             return [name for each in target.elts for name in self._places(each)]
         name = self._scopes.place(target)
         return [name] if name else []
@@ -342,18 +354,20 @@ class Expressions:
                 continue
             below = f"{name}.{clean(key.value)}"
             constant, scalar = literal(value)
-            if constant and not isinstance(scalar, bytes | complex):
+            if constant and not isinstance(scalar, _ODD):
                 self._constant_at(below, scalar, key)
             elif isinstance(value, ast.Dict) and depth < _NESTED:
                 self._places_of(below, value, statement, depth + 1)
 
     def _delete(self, node: ast.Delete) -> None:
+        self._trail.append("Delete")
         self._all(node.targets)
         names = tuple(name for target in node.targets for name in self._places(target))
         roots = tuple(dict.fromkeys(name.partition(".")[0] for name in names))
         self._note("bindings", node, (names, roots, (), "del", node.lineno, self._cell, self._scopes.scope))
 
     def _global(self, node: ast.Global) -> None:
+        self._trail.append("Global")
         self._scopes.declare_global(node.names)
 
     def _container(self, node: ast.expr) -> str:
@@ -366,11 +380,56 @@ class Expressions:
             and node.func.attr in ("items", "values")
         ):
             node = node.func.value
-        return self._scopes.dotted(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+        return self._scopes.dotted(node) if isinstance(node, _DOTTED) else ""
 
     def _annotation(self, node: ast.expr) -> str:
         """The class that an annotation names, where it comes from an import; "" otherwise."""
-        if isinstance(node, ast.Name | ast.Attribute):
+        if isinstance(node, _DOTTED):
             name = self._scopes.dotted(node)
             return name if "." in name else ""
         return ""
+
+
+def expression_visitors() -> dict[type, Visitor]:
+    """The visitors of all kinds of nodes; those of statements that are told apart are put over these."""
+    each = Expressions
+    return {
+        **{kind: _passing(kind) for kind in _FIELDS},
+        ast.Name: each._name,
+        ast.Attribute: each._attribute,
+        ast.Constant: each._constant,
+        ast.Call: each._call,
+        ast.keyword: each._keyword,
+        ast.Assign: each._assign,
+        ast.AnnAssign: each._annotated,
+        ast.NamedExpr: each._walrus,
+        ast.Delete: each._delete,
+        ast.Global: each._global,
+        ast.comprehension: each._comprehension,
+        **dict.fromkeys((ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp), each._comprehended),
+    }
+
+
+def _passing(kind: type) -> Visitor:
+    """A visitor that only goes on to what is below."""
+    name, fields = kind.__name__, _FIELDS[kind]
+
+    def through(reading: Expressions, node: Any) -> None:
+        reading._trail.append(name)
+        for field in fields:
+            value = getattr(node, field, None)
+            if type(value) is list:
+                reading._all(value)
+            elif value is not None and type(value) in reading.visitors:
+                reading.visitors[type(value)](reading, value)
+
+    def through_one(reading: Expressions, node: Any) -> None:
+        reading._trail.append(name)
+        value = getattr(node, only, None)
+        if type(value) is list:
+            reading._all(value)
+        elif value is not None:
+            reading.visitors[type(value)](reading, value)
+
+    only = fields[0] if len(fields) == 1 else ""
+    return through_one if only else through

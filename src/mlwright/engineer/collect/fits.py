@@ -186,10 +186,16 @@ _PREPARES: Final = re.compile(
 )
 _NO_LEARNERS: Final = (
     "PIL", "cv2", "skimage", "scipy", "numpy", "astropy", "lmfit", "powerlaw", "fitter", "distfit", "wordcloud", "rich",
-    "textual", "tkinter", "PyQt5", "PyQt6", "PySide6", "pygame", "matplotlib", "pyspark.sql", "statsmodels.nonparametric",
+    "textual", "tkinter", "PyQt5", "PyQt6", "PySide6", "pygame", "matplotlib", "pyspark.sql",
+    "statsmodels.nonparametric",
 )  # fmt: skip
 """What these call ``fit`` scales a picture or a curve."""
-_GROUPS: Final = ("sklearn.cluster", "sklearn.neighbors.KernelDensity", "sklearn.neighbors.NearestNeighbors", "hdbscan")
+_GROUPS: Final = (
+    "sklearn.cluster",
+    "sklearn.neighbors.KernelDensity",
+    "sklearn.neighbors.NearestNeighbors",
+    "hdbscan",
+)
 _KEEPS: Final = frozenset(
     "dump dumps save save_model log_model register register_model save_pretrained to_pickle export predict".split()
 )

@@ -6,6 +6,9 @@ from typing import Any
 
 def literal(node: ast.expr) -> tuple[bool, Any]:
     """Whether an expression is a literal, and its value; bytes and complex numbers as they are."""
+    kind = type(node)
+    if kind is not ast.Constant and kind is not ast.UnaryOp:
+        return False, None
     if isinstance(node, ast.Constant):
         value = node.value
         return value is not ..., clean(value) if isinstance(value, str) else None if value is ... else value

@@ -1,6 +1,7 @@
 """Plain tuples → the facts of Python files."""
 
-from typing import Any
+from itertools import starmap
+from typing import Any, Final
 
 from mlwright.engineer.collect.expressions import RawFile
 from mlwright.engineer.facts.code import (
@@ -18,6 +19,17 @@ from mlwright.engineer.facts.code import (
 )
 
 
+_KINDS: Final = {
+    "imports": Import,
+    "functions": Function,
+    "classes": Class,
+    "assignments": Assignment,
+    "bindings": Binding,
+    "handlers": Handler,
+    "comparisons": Comparison,
+}
+
+
 class Maker:
     """Makes facts of plain tuples; equal arguments of calls become one object, which saves time and memory."""
 
@@ -26,36 +38,32 @@ class Maker:
 
     def python_file(self, path: str, role: Role, raw: RawFile) -> PythonFile:
         """The facts of one file."""
-        rows = {
-            "imports": Import,
-            "functions": Function,
-            "classes": Class,
-            "assignments": Assignment,
-            "bindings": Binding,
-            "handlers": Handler,
-            "comparisons": Comparison,
-        }
         return PythonFile(
             path=path,
             role=role,
             lines=raw.get("lines", 0),
             notebook=path.endswith(".ipynb"),
             main_guard=raw.get("main_guard", False),
-            calls=tuple(map(self._call, raw.get("calls", ()))),
+            calls=tuple(starmap(self._call, raw.get("calls", ()))),
             paths=tuple(raw.get("paths", ())),
             words=raw.get("words", frozenset()),
             asserts=raw.get("asserts", 0),
             outputs_bytes=raw.get("outputs_bytes", 0),
             executed_in_order=raw.get("executed_in_order"),
             fault=raw.get("fault"),
-            **{field: tuple(kind(*row) for row in raw.get(field, ())) for field, kind in rows.items()},
+            **{field: tuple(starmap(kind, raw.get(field, ()))) for field, kind in _KINDS.items()},
         )
 
-    def _call(self, row: tuple[Any, ...]) -> Call:
-        name, line, cell, scope, args, results, receiver, made_by, looped = row
-        return Call(
-            name, line, cell, scope, tuple(map(self._argument, args)), results, receiver, made_by, looped
-        )
+    def _call(
+        self,
+        name: str,
+        line: int,
+        cell: int | None,
+        scope: str,
+        args: tuple[tuple[Any, ...], ...],
+        *rest: Any,
+    ) -> Call:
+        return Call(name, line, cell, scope, tuple(map(self._argument, args)), *rest)
 
     def _argument(self, row: tuple[Any, ...]) -> Argument:
         found = self._arguments.get(row)

@@ -1,7 +1,6 @@
 """Names of a Python file: what an import brought, what a variable was made by, what a chain of calls is called."""
 
 import ast
-from dataclasses import dataclass
 from typing import Any, Final
 
 _CHAIN: Final = 40
@@ -13,19 +12,17 @@ _FLUENT: Final = frozenset(
 )
 
 
-@dataclass(slots=True)
-class Callee:
-    """What is called: its name, the variable whose method it is, and what made that; ``late`` may know it later."""
+Callee = tuple[str, str, str, str, dict[str, str] | None]
+"""What is called: its name, the name's last part, the variable whose method it is, what made that, who may know later.
 
-    name: str
-    receiver: str
-    made_by: str
-    late: dict[str, str] | None = None
+A plain tuple, as one is made for every call there is.
+"""
 
-    @property
-    def gives(self) -> str:
-        """What an assignment of the call's value is made by."""
-        return self.made_by if self.made_by and self.name.rpartition(".")[2] in _FLUENT else self.name
+
+def given(callee: Callee) -> str:
+    """What an assignment of the call's value is made by."""
+    name, method, _, made_by, _ = callee
+    return made_by if made_by and method in _FLUENT else name
 
 
 class Scopes:
@@ -81,10 +78,10 @@ class Scopes:
 
     def give(self, name: str, made_by: str) -> None:
         """A variable was assigned from this call; "" from something else."""
-        root = name.partition(".")[0]
-        if root in ("self", "cls") and root != name:
-            self._instance[name] = made_by
-        elif root != name or root in self._globals[-1]:
+        if "." in name:
+            names = self._instance if name.startswith(("self.", "cls.")) else self._module
+            names[name] = made_by
+        elif name in self._globals[-1]:
             self._module[name] = made_by
         else:
             self._frames[-1][name] = made_by
@@ -115,7 +112,11 @@ class Scopes:
         return root in self._aliases and not self._hidden(root)
 
     def _hidden(self, root: str) -> bool:
-        return any(root in frame for frame in self._frames[1:])
+        frames = self._frames
+        for number in range(1, len(frames)):  # noqa: SIM110 - any() costs three times as much, and this is asked often
+            if root in frames[number]:
+                return True
+        return False
 
     def dotted(self, node: ast.expr | None) -> str:
         """The name that an expression of names and attributes reads, calls and subscripts left out; "" otherwise."""
@@ -126,29 +127,32 @@ class Scopes:
 
     def callee(self, func: ast.expr) -> Callee:
         """What a call calls."""
+        if type(func) is ast.Name:
+            name = self.expand([func.id])
+            return name, name.rpartition(".")[2], "", "", None
         parts, calls = chain(func)
-        name = self.expand(parts)
+        name, method = self.expand(parts), parts[-1]
         if len(parts) == 1:
-            return Callee(name, "", "")
+            return name, name.rpartition(".")[2], "", "", None
         end = len(parts) - 1
         for after in calls:
             if not 1 <= after < len(parts):
                 continue
             end = len(parts) - after
             if end == 1 or parts[end - 1] not in _FLUENT:
-                return Callee(name, "", self.expand(parts[:end]))
+                return name, method, "", self.expand(parts[:end]), None
             end -= 1
         if not parts[0] or parts[0] == "str" or self.imported(parts[0]):
-            return Callee(name, "", "")
+            return name, method, "", "", None
         receiver = ".".join(parts[:end])
         made_by, late = self.origin(receiver)
         if not made_by and isinstance(func, ast.Attribute) and isinstance(func.value, ast.Subscript):
             made_by = self.origin(f"{receiver}[]")[0]
-        return Callee(name, receiver, made_by, late)
+        return name, method, receiver, made_by, late
 
     def place(self, target: ast.expr) -> str:
         """The dotted name of what is assigned to: ``config["seed"]`` is ``config.seed``; "" where it has none."""
-        if isinstance(target, ast.Name):
+        if type(target) is ast.Name:
             return target.id
         if isinstance(target, ast.Starred):
             return self.place(target.value)
@@ -171,6 +175,8 @@ def chain(node: ast.expr) -> tuple[list[str], list[int]]:
         if kind is ast.Attribute:
             parts.append(here.attr)
             here = here.value
+        elif kind is ast.Name:
+            break
         elif kind is ast.Call:
             calls.append(len(parts))
             here = here.func
@@ -178,12 +184,11 @@ def chain(node: ast.expr) -> tuple[list[str], list[int]]:
             here = here.value
         else:
             break
-    if isinstance(here, ast.Name):
+    kind = type(here)
+    if kind is ast.Name:
         parts.append(here.id)
     else:
-        text = isinstance(here, ast.JoinedStr) or (
-            isinstance(here, ast.Constant) and isinstance(here.value, str)
-        )
+        text = kind is ast.JoinedStr or (kind is ast.Constant and isinstance(here.value, str))
         parts.append("str" if text else "")
     parts.reverse()
     return parts, calls

@@ -7,15 +7,17 @@ time that pickled values would. ``making.py`` makes facts of them.
 import ast
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from mlwright.engineer.collect.expressions import ORDERED, Expressions, RawFile
+from mlwright.engineer.collect.expressions import Expressions, expression_visitors
 
 _TRAIL: Final = 100_000
 _FEW: Final = 5
 _COMPARED: Final = 80
-_ORDERS: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+_ORDERS: Final = frozenset((ast.Lt, ast.LtE, ast.Gt, ast.GtE))
+_IMPORTS: Final = (ast.Import, ast.ImportFrom)
+_NOTHING: Final = (ast.Pass, ast.Continue)
 _JUMPS: Final = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 _MISSING: Final = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
 _TIDIES: Final = re.compile(
@@ -35,47 +37,13 @@ class Reading(Expressions):
 
     def read(self, tree: ast.Module, lines: Sequence[str], cell: int | None = None) -> None:
         """Add what a tree says; ``lines`` is its source, ``cell`` the notebook's cell that it stands in."""
-        self._lines, self._cell = lines, cell
+        self._lines, self._cell, self._part = lines, cell, cell or 0
         self._block(_undocumented(tree.body))
-
-    def finish(self) -> RawFile:
-        """Everything that was read, in the order of the text; the reading is over then."""
-        # Bound methods in a table of their own object are a cycle, and the collector is off while files are read.
-        self._visitors = {}
-        for row, names in self._late:
-            row[10] = names.get(row[9], "")
-        self._calls.sort(key=lambda row: row[:3])
-        self._out["calls"] = [tuple(row[3:]) for row in self._calls]
-        for each in ORDERED:
-            self._out[each].sort(key=lambda row: row[0])
-            self._out[each] = [row[1] for row in self._out[each]]
-        self._out["words"] = frozenset(map(str.lower, self._words))
-        return self._out
-
-    def _table(self) -> dict[type, Callable[[Any], None]]:
-        return {
-            **super()._table(),
-            ast.Import: self._import,
-            ast.ImportFrom: self._import_from,
-            ast.For: self._for,
-            ast.AsyncFor: self._for,
-            ast.While: self._while,
-            ast.With: self._with,
-            ast.AsyncWith: self._with,
-            ast.If: self._if,
-            ast.FunctionDef: self._function,
-            ast.AsyncFunctionDef: self._function,
-            ast.ClassDef: self._define_class,
-            ast.Try: self._try,
-            ast.TryStar: self._try,
-            ast.ExceptHandler: self._except,
-            ast.Assert: self._assert,
-            ast.Compare: self._compare,
-        }
 
     # -- imports
 
     def _import(self, node: ast.Import) -> None:
+        self._trail.append("Import")
         for each in node.names:
             self._scopes.bring(
                 each.asname or each.name.partition(".")[0],
@@ -84,6 +52,7 @@ class Reading(Expressions):
             self._imported(each.name, node)
 
     def _import_from(self, node: ast.ImportFrom) -> None:
+        self._trail.append("ImportFrom")
         module = self._scopes.absolute(node.module or "", node.level)
         for each in node.names:
             whole = f"{module}.{each.name}" if module else each.name
@@ -99,6 +68,7 @@ class Reading(Expressions):
     # -- blocks
 
     def _for(self, node: Any) -> None:
+        self._trail.append(type(node).__name__)
         self._visit(node.iter)
         self._each_of(node.target, node.iter)
         self._visit(node.target)
@@ -108,6 +78,7 @@ class Reading(Expressions):
         self._block(node.orelse)
 
     def _while(self, node: ast.While) -> None:
+        self._trail.append("While")
         self._loops += 1
         self._visit(node.test)
         self._block(node.body)
@@ -115,6 +86,7 @@ class Reading(Expressions):
         self._block(node.orelse)
 
     def _with(self, node: Any) -> None:
+        self._trail.append(type(node).__name__)
         for item in node.items:
             if item.optional_vars is None:
                 self._visit(item.context_expr)
@@ -127,6 +99,7 @@ class Reading(Expressions):
         self._block(node.body)
 
     def _if(self, node: ast.If) -> None:
+        self._trail.append("If")
         test = node.test
         if (
             isinstance(test, ast.Compare)
@@ -135,9 +108,13 @@ class Reading(Expressions):
             and any(isinstance(each, ast.Constant) and each.value == "__main__" for each in test.comparators)
         ):
             self._out["main_guard"] = True
+        read = len(self._names)
         self._visit(test)
-        typing = any(
-            getattr(each, "id", getattr(each, "attr", "")) == "TYPE_CHECKING" for each in ast.walk(test)
+        typing = "TYPE_CHECKING" in self._names[read:] or (
+            "TYPE_CHECKING" in self._words
+            and any(
+                isinstance(each, ast.Attribute) and each.attr == "TYPE_CHECKING" for each in ast.walk(test)
+            )
         )
         self._spared += typing
         self._block(node.body)
@@ -145,6 +122,7 @@ class Reading(Expressions):
         self._block(node.orelse)
 
     def _try(self, node: Any) -> None:
+        self._trail.append(type(node).__name__)
         missing = any(self._caught(each) & _MISSING for each in node.handlers)
         before = self._settled
         if self._loses_nothing(node):
@@ -162,7 +140,7 @@ class Reading(Expressions):
     def _loses_nothing(self, node: Any) -> bool:
         """Whether what follows a ``try`` knows whether it worked, or need not know."""
         first, last = node.body[0], node.body[-1]
-        if node.orelse or isinstance(last, _JUMPS) or isinstance(first, ast.Import | ast.ImportFrom):
+        if node.orelse or isinstance(last, _JUMPS) or isinstance(first, _IMPORTS):
             return True
         if self._ending or _TIDIES.search(self._scopes.scope.rpartition(".")[2]):
             return True
@@ -175,9 +153,10 @@ class Reading(Expressions):
         return frozenset("Exception" if each is None else self._scopes.dotted(each) or "" for each in caught)
 
     def _except(self, node: ast.ExceptHandler) -> None:
+        self._trail.append("ExceptHandler")
         broad = bool(self._caught(node) & {"Exception", "BaseException"})
         silent = all(
-            isinstance(each, ast.Pass | ast.Continue)
+            isinstance(each, _NOTHING)
             or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
             for each in node.body
         )
@@ -187,6 +166,7 @@ class Reading(Expressions):
         self._block(node.body)
 
     def _assert(self, node: ast.Assert) -> None:
+        self._trail.append("Assert")
         self._out["asserts"] += 1
         self._asserting = True
         self._visit(node.test)
@@ -195,9 +175,10 @@ class Reading(Expressions):
             self._visit(node.msg)
 
     def _compare(self, node: ast.Compare) -> None:
+        self._trail.append("Compare")
         self._visit(node.left)
         self._all(node.comparators)
-        if any(isinstance(each, _ORDERS) for each in node.ops):
+        if not _ORDERS.isdisjoint(map(type, node.ops)):
             text = self._source(node, _COMPARED)
             row = (text, node.lineno, self._cell, self._scopes.scope, self._loops > 0, self._asserting)
             self._note("comparisons", node, row)
@@ -205,6 +186,7 @@ class Reading(Expressions):
     # -- definitions
 
     def _function(self, node: Any) -> None:
+        self._trail.append(type(node).__name__)
         self._all(node.decorator_list)
         decorators = tuple(filter(None, map(self._scopes.dotted, node.decorator_list)))
         spec = node.args
@@ -240,6 +222,7 @@ class Reading(Expressions):
         self._note("functions", node, row + apart)
 
     def _define_class(self, node: ast.ClassDef) -> None:
+        self._trail.append("ClassDef")
         self._all([*node.decorator_list, *node.bases, *node.keywords])
         self._words.add(node.name)
         bases = tuple(filter(None, map(self._scopes.dotted, node.bases)))
@@ -254,6 +237,27 @@ class Reading(Expressions):
         self._block(_undocumented(node.body))
         self._loops = loops
         self._scopes.leave()
+
+
+Reading.visitors = {
+    **expression_visitors(),
+    ast.Import: Reading._import,
+    ast.ImportFrom: Reading._import_from,
+    ast.For: Reading._for,
+    ast.AsyncFor: Reading._for,
+    ast.While: Reading._while,
+    ast.With: Reading._with,
+    ast.AsyncWith: Reading._with,
+    ast.If: Reading._if,
+    ast.FunctionDef: Reading._function,
+    ast.AsyncFunctionDef: Reading._function,
+    ast.ClassDef: Reading._define_class,
+    ast.Try: Reading._try,
+    ast.TryStar: Reading._try,
+    ast.ExceptHandler: Reading._except,
+    ast.Assert: Reading._assert,
+    ast.Compare: Reading._compare,
+}
 
 
 def _undocumented(body: Sequence[ast.stmt]) -> Sequence[ast.stmt]:

@@ -1,8 +1,13 @@
-"""Python source and notebooks as facts: imports, calls, functions, in the order of the text. No syntax tree is kept."""
+"""Python source and notebooks as facts: imports, calls, functions, in the order of the text. No syntax tree is kept.
 
-from dataclasses import dataclass, field
+What there is a million of is a ``Struct`` and not a frozen dataclass: one is made in 0.1 µs in place of 1.5 µs.
+"""
+
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+
+from msgspec import Struct
 
 from mlwright.model.findings import Location, Scalar
 
@@ -18,8 +23,7 @@ class Role(StrEnum):
     VENDORED = "vendored"
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True, gc=False):
     """One argument of a call.
 
     ``keyword`` is None for a positional one, ``**`` for a mapping that is unpacked. ``constant`` tells whether it is a
@@ -34,8 +38,7 @@ class Argument:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, gc=False):
     """One call.
 
     ``name`` is the dotted name with import aliases expanded: ``np.random.seed`` is ``numpy.random.seed``. A method of a
@@ -58,11 +61,8 @@ class Call:
     receiver: str
     made_by: str
     looped: bool
-    method: str = field(init=False)
+    method: str
     """The last part of the name; stored, because every probe asks every call for it."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "method", self.name.rpartition(".")[2])
 
     def argument(self, keyword: str) -> Argument | None:
         """The argument given by this keyword, or None."""
@@ -72,8 +72,7 @@ class Call:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(Struct, frozen=True, gc=False):
     """One imported name, dotted and absolute as far as the file tells (``from a import b`` is ``a.b``).
 
     ``optional`` tells that the file can be imported without it: it stands in a function, below ``TYPE_CHECKING``, or in
@@ -86,8 +85,7 @@ class Import:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True, gc=False):
     """One function or method.
 
     ``name`` is qualified (``Class.method``). ``shape`` is a digest of its body with variable names and constants left
@@ -107,8 +105,7 @@ class Function:
     asynchronous: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Class:
+class Class(Struct, frozen=True, gc=False):
     """One class with its dotted bases and the names of its annotated fields."""
 
     name: str
@@ -118,8 +115,7 @@ class Class:
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True, gc=False):
     """A constant that is given to a name, an attribute or a keyed place (``config["seed"]`` is ``config.seed``).
 
     The places of a dictionary are each one: ``p = {"a": 1}`` gives ``p.a``; ``f(a=1)`` gives none, it is an argument. A
@@ -133,8 +129,7 @@ class Assignment:
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True, gc=False):
     """An assignment of anything but a lone constant: what ``y = frame["price"]`` and ``FEATURES = ["a", "b"]`` say.
 
     ``targets`` are the names given (``frame["a"] = …`` is ``frame.a``); ``X, y = frame[F], frame["t"]`` are two
@@ -151,8 +146,7 @@ class Binding:
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(Struct, frozen=True, gc=False):
     """An ``except`` clause. ``broad`` catches Exception or everything; ``silent`` does nothing with it.
 
     ``settled`` tells that nothing is lost by that: what was tried is a way out that the lines below take otherwise
@@ -166,8 +160,7 @@ class Handler:
     settled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True, gc=False):
     """Something is compared by order (``<``, ``<=``, ``>``, ``>=``); ``text`` is its source, cut at 80 characters.
 
     ``looped`` tells whether a for or while loop of the same scope is around it, ``asserted`` whether an ``assert`` has

@@ -101,7 +101,9 @@ def training_side(repository: Repository) -> tuple[PythonFile, ...]:
     return tuple(known[path] for path in sorted(known))
 
 
-_WRITES: Final = re.compile(r"to_(csv|parquet|feather|pickle|sql|json|hdf|delta|gbq)|write_\w+|save(z|_npz|_to_disk)?|dump")
+_WRITES: Final = re.compile(
+    r"to_(csv|parquet|feather|pickle|sql|json|hdf|delta|gbq)|write_\w+|save(z|_npz|_to_disk)?|dump"
+)
 
 
 @remembered
@@ -116,9 +118,7 @@ def feeds(repository: Repository) -> frozenset[str]:
     writing = [
         each for each in repository.production if any(_WRITES.fullmatch(call.method) for call in each.calls)
     ]
-    return frozenset(
-        each.path for each in (*side, *importers(repository.production, side), *writing)
-    )
+    return frozenset(each.path for each in (*side, *importers(repository.production, side), *writing))
 
 
 def models(files: Iterable[PythonFile]) -> tuple[tuple[PythonFile, Call], ...]:

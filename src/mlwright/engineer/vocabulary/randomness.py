@@ -69,19 +69,27 @@ def _draw(file: PythonFile, call: Call) -> tuple[str, str] | None:
     head, _, last = call.name.rpartition(".")
     if any("seed" in each.lower() for each in call.results):
         return None  # the seed itself is drawn
-    if head == "random" and last in _DRAWS and not call.receiver:
-        # Where nothing computes with arrays, single draws make names, colours and pauses.
-        drawn = last in ("shuffle", "sample") or file.imports_any(*_COMPUTES) is not None
-        return (PYTHON, call.name) if drawn else None
-    if head == "numpy.random" and last in _NUMPY_DRAWS:
-        return NUMPY, call.name
-    if call.name in ("numpy.random.default_rng", "numpy.random.RandomState") and not call.args:
-        return ("a generator of its own", f"{call.name}()") if not _takes_seed(file, call) else None
+    if head in ("random", "numpy.random"):
+        return _library(file, call, head, last)
     if call.name.startswith(_LIBRARIES) and last in ESTIMATORS and not opaque(call) and not _seeded(call):
         return NUMPY, last
     if call.name in _TORCH_DRAWS and call.argument("generator") is None:
         return TORCH, call.name
     return _deep(file, call)
+
+
+def _library(file: PythonFile, call: Call, head: str, last: str) -> tuple[str, str] | None:
+    if head == "random":
+        if last not in _DRAWS or call.receiver:
+            return None
+        # Where nothing computes with arrays, single draws make names, colours and pauses.
+        drawn = last in ("shuffle", "sample") or file.imports_any(*_COMPUTES) is not None
+        return (PYTHON, call.name) if drawn else None
+    if last in _NUMPY_DRAWS:
+        return NUMPY, call.name
+    if last in ("default_rng", "RandomState") and not call.args and not _takes_seed(file, call):
+        return "a generator of its own", f"{call.name}()"
+    return None
 
 
 def _deep(file: PythonFile, call: Call) -> tuple[str, str] | None:

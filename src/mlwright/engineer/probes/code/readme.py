@@ -14,8 +14,8 @@ _RUNS = re.compile(
 )
 # A link to where it is said: [Quickstart](https://…), <a href="…">Installation</a>.
 _GUIDES = re.compile(
-    r"\[[^\]\n]*\b(quick\s?-?start|getting started|install\w*|usage|tutorials?|documentation|docs|user guide)\b[^\]\n]*\]"
-    r"\(\S+\)|>[^<\n]*\b(quick\s?-?start|getting started|install\w*|usage|documentation|docs)\b[^<\n]*</a>",
+    r"\[[^\]\n]*\b(quick\s?-?start|getting started|install\w*|usage|tutorials?|documentation|docs|user guide)\b"
+    r"[^\]\n]*\]\(\S+\)|>[^<\n]*\b(quick\s?-?start|getting started|install\w*|usage|documentation|docs)\b[^<\n]*</a>",
     re.IGNORECASE,
 )
 

@@ -1,5 +1,7 @@
 """Do tests call the functions that make features?"""
 
+from collections.abc import Sequence
+
 from mlwright.engineer.facts.code import Function, PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
@@ -32,22 +34,23 @@ def look(repository: Repository) -> Answer:
             *places,
             **values,
         )
-    if _reached([file for file, _ in functions], repository):
-        return unknown(
-            "tests name none of them and import what uses them; coverage would tell", *places, **values
-        )
-    if repository.released and not repository.tests:
-        return unknown(
-            "this is a source release without tests; its repository may have some", *places, **values
-        )
-    if not any(_of_tables(file, each) for file, each in functions):
-        return unknown(
-            f"no test names {listed([each.name for _, each in functions], 3)}; what they prepare is no table of features",
-            *places,
-            **values,
-        )
+    open_to = _unsaid(functions, repository)
+    if open_to:
+        return unknown(open_to, *places, **values)
     why = "no test names" if repository.tests else "there are no tests of"
     return no(f"{why} {listed([each.name for _, each in functions], 3)}", *places, **values)
+
+
+def _unsaid(functions: Sequence[tuple[PythonFile, Function]], repository: Repository) -> str:
+    """Why it cannot be told although no test names a function; "" where it can."""
+    if _reached([file for file, _ in functions], repository):
+        return "tests name none of them and import what uses them; coverage would tell"
+    if repository.released and not repository.tests:
+        return "this is a source release without tests; its repository may have some"
+    if not any(_of_tables(file, each) for file, each in functions):
+        names = listed([each.name for _, each in functions], 3)
+        return f"no test names {names}; what they prepare is no table of features"
+    return ""
 
 
 def _of_tables(file: PythonFile, function: Function) -> bool:
@@ -55,7 +58,18 @@ def _of_tables(file: PythonFile, function: Function) -> bool:
     return file.imports_any(*_FRAMES) is not None or not _ROWS.isdisjoint(function.parameters)
 
 
-_FRAMES = ("pandas", "polars", "pyspark", "dask", "modin", "cudf", "geopandas", "sklearn", "featuretools", "duckdb")
+_FRAMES = (
+    "pandas",
+    "polars",
+    "pyspark",
+    "dask",
+    "modin",
+    "cudf",
+    "geopandas",
+    "sklearn",
+    "featuretools",
+    "duckdb",
+)
 _ROWS = frozenset("frame df dataframe table rows row X features record records pdf sdf".split())
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from mlwright.engineer.collect.walk import role_of
+from mlwright.engineer.facts.code import Role
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, yes
 from mlwright.model.contracts import Severity
@@ -10,16 +12,21 @@ from mlwright.model.findings import Effort, Location
 _OPEN = re.compile(
     r"trusted-host(?!.*(localhost|127\.0\.0\.1))|index(-url)?[\s=\"']+http://(?!localhost|127\.)"
 )
+_OURS = (Role.PRODUCTION, Role.TOOL)
 
 
 def look(repository: Repository) -> Answer:
     """Look for unencrypted or unchecked sources of packages."""
-    options = [(each.text, Location(path=each.path, line=each.line)) for each in repository.indexes]
+    options = [
+        (each.text, Location(path=each.path, line=each.line))
+        for each in repository.indexes
+        if role_of(each.path) in _OURS
+    ]
     faults = [(text, place) for text, place in options if _OPEN.search(text)]
     faults += [
         (f"{each.name} {each.specifier}", each.at)
         for each in repository.requirements
-        if each.specifier.startswith(("git+http://", "http://"))
+        if role_of(each.at.path) in _OURS and each.specifier.startswith(("git+http://", "http://"))
     ]
     if faults:
         return no(f"{faults[0][0][:80]}", *(place for _, place in faults), faults=len(faults))

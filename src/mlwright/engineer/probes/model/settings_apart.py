@@ -28,8 +28,8 @@ _TUNED: Final = frozenset(
 _ENOUGH: Final = 3
 # What ``alpha`` or ``depth`` mean to these is no hyperparameter.
 _DRAWS: Final = (
-    "matplotlib.", "seaborn.", "plotly.", "altair.", "bokeh.", "PIL.", "cv2.", "skimage.", "pandas.", "polars.", "rich.",
-    "networkx.", "wordcloud.", "scipy.stats.",
+    "matplotlib.", "seaborn.", "plotly.", "altair.", "bokeh.", "PIL.", "cv2.", "skimage.", "pandas.", "polars.",
+    "rich.", "networkx.", "wordcloud.", "scipy.stats.",
 )  # fmt: skip
 _AXES: Final = re.compile(
     r"(^|_|\.)(axe?s?|axis|axes|fig(ure)?|plt|sns|pyplot|df|frame|chart|canvas|color)\d*(_\w+)?\.\w+$|(^|\.)(plot|hist|"

@@ -12,7 +12,9 @@ def look(repository: Repository) -> Answer:
     run = [
         each
         for each in repository.python
-        if each.notebook and each.role is not Role.VENDORED and each.executed_in_order is not None
+        if each.notebook
+        and each.role not in (Role.VENDORED, Role.TEST)
+        and each.executed_in_order is not None
     ]
     if not run:
         return no_question("no notebook here that was executed")

@@ -11,7 +11,9 @@ _LARGE = 1_000_000
 
 def look(repository: Repository) -> Answer:
     """Look at the size of stored outputs."""
-    notebooks = [each for each in repository.python if each.notebook and each.role is not Role.VENDORED]
+    notebooks = [
+        each for each in repository.python if each.notebook and each.role not in (Role.VENDORED, Role.TEST)
+    ]
     if not notebooks:
         return no_question("no notebook here")
     large = [each for each in notebooks if each.outputs_bytes > _LARGE]

@@ -72,7 +72,9 @@ _CHECKS = frozenset(
     "permission_classes www-authenticate httpbasic jwt_required require_api_key verify_api_key basic_auth".split()
 )
 # A key may also be one that the service itself needs elsewhere.
-_MAY_CHECK = frozenset("api_key api_keys apikey authorization bearer access_token authenticate auth_token".split())
+_MAY_CHECK = frozenset(
+    "api_key api_keys apikey authorization bearer access_token authenticate auth_token".split()
+)
 
 
 PROBE = Probe(

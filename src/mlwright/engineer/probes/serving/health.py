@@ -2,7 +2,7 @@
 
 import re
 
-from mlwright.engineer.facts.code import PythonFile
+from mlwright.engineer.facts.code import Class, Function, PythonFile
 from mlwright.engineer.facts.configuration import DocumentKind
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
@@ -50,7 +50,8 @@ def look(repository: Repository) -> Answer:
 
 def _named(file: PythonFile) -> Location | None:
     """Where a class, function or path of a file is named after health, whichever way the framework registers it."""
-    for each in (*file.classes, *file.functions):
+    defined: tuple[Class | Function, ...] = (*file.classes, *file.functions)
+    for each in defined:
         if _NAMES.fullmatch(each.name.rpartition(".")[2].lower()):
             return file.at(each)
     for text, line in file.paths:
