@@ -29,24 +29,21 @@ FIRST_LOOK = (
     | {"expected": 59, "missed": 7},
 )
 
-NOTE = (
-    """{repositories} small repositories of `tests/engineer/corpus`, {held} of them held out. A claim is a probe that
-says FALSE. It is a **false claim** where the `expected.yaml` of the repository does not list it (`must_find`, `may_find`),
-unless it only says that there is nothing of a kind (`absences.yaml`), and always where `holds`, `unknown` or
-`must_not_claim` forbid it. A **miss** is an entry of `must_find` that is not FALSE at its place.
+NOTE = """\
+{repositories} small repositories of `tests/engineer/corpus`, {held} of them held out. A claim is a probe that
+says FALSE. It is a **false claim** where the `expected.yaml` of the repository does not list it (`must_find`,
+`may_find`), unless it only says that there is nothing of a kind (`absences.yaml`), and always where `holds`,
+`unknown` or `must_not_claim` forbid it. A **miss** is an entry of `must_find` that is not FALSE at its place.
 
-*Held out* means: written, with its expectations, before anybody saw a report on it. *First look* is what was said then,
-before a probe was changed because of it, held against the expectations as they were written; on the held-out ones ten
-false claims were ours, six of seven misses errors of the expectations. Since then both were mended, so that the other
-rows tell that nothing came back, and not how well the assessor does elsewhere. Most claims are about what is missing,
-which is easy to say; claims about a place are counted apart. The corpus was written by those who wrote the assessor:
-repositories of strangers are harder.
+*Held out* means: written, with its expectations, before anybody saw a report on it. *First look* is what was
+said then, before a probe was changed because of it, held against the expectations as they were written; on the
+held-out ones the ten false claims were true errors of the assessor, and six of the seven misses errors of the
+expectations. Since then both were mended, so that the other rows tell that nothing came back, and not how well
+the assessor does elsewhere. Most claims are about what is missing, which is easy to say; claims about a place
+are counted apart. The corpus was written by those who wrote the assessor: repositories of strangers are harder.
 
-Of {faults} seeded faults, one for each test of the ML Test Score, {right} flip their test and no other, and mending them
-raises the score.""".replace("\n\n", "<br><br>")
-    .replace("\n", " ")
-    .replace("<br><br>", "\n\n")
-)
+Of {faults} seeded faults, one for each test of the ML Test Score, {right} flip their test and no other, and
+mending them raises the score."""
 
 
 def compared() -> list[Compared]:

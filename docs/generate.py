@@ -240,15 +240,12 @@ def anchor(title: str) -> str:
 def plain(text: str) -> str:
     """A text that is no Markdown, as Markdown; what stands between backticks stays as it is."""
     pieces = " ".join(text.split()).split("`")
-    if len(pieces) % 2 == 0:
-        pieces = [" ".join(text.split()).replace("`", "\\`")]
-    return "`".join(
-        piece if number % 2 else re.sub(r"([\\*\[\]<>|]|\b_|_\b)", r"\\\1", piece)
+    code = len(pieces) % 2 == 1
+    special = r"([\\*\[\]<>|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))"
+    return ("`" if code else r"\`").join(
+        piece if code and number % 2 else re.sub(special, r"\\\1", piece)
         for number, piece in enumerate(pieces)
     )
-
-
-RUNGS = ("E0 absent", "E1 declared", "E2 executable", "E3 executed", "E4 automatic")
 
 
 def rubrics_pages() -> Pages:

@@ -55,6 +55,7 @@ def html(standing: Standing, probes: Mapping[str, Probe]) -> str:
         others=[view for view in report.rubrics if view is not score],
         topics=words.by_topic(report.findings),
         counts=words.counts(report.findings),
+        outcomes={each.id: each.outcome for each in report.findings},
         missing=words.missing(report),
         problems=_by_finding(standing),
         probes=probes,

@@ -33,7 +33,7 @@ from mlwright.doors.reports.words import (
 )
 from mlwright.engineer.baseline import Problem
 from mlwright.engineer.standing import Standing
-from mlwright.model.assessment import Interval, Item, Profile, Recommendation, RubricView, Section
+from mlwright.model.assessment import Assessment, Interval, Item, Profile, RubricView, Section
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Finding, Outcome
 
@@ -150,7 +150,7 @@ def _first(standing: Standing, path: str, width: int) -> Iterator[Text]:
         yield from _rubric_line(view, width)
     yield Text()
     yield _tally(standing, width)
-    yield from _best(report.recommendations[:_BEST], width)
+    yield from _best(report, width)
     yield from _end(standing, path)
 
 
@@ -198,14 +198,17 @@ def _tally(standing: Standing, width: int) -> Text:
     return line
 
 
-def _best(best: Sequence[Recommendation], width: int) -> Iterator[Text]:
+def _best(report: Assessment, width: int) -> Iterator[Text]:
+    best = report.recommendations[:_BEST]
+    outcomes = {each.id: each.outcome for each in report.findings}
     if not best:
         yield Text("Nothing that was asked is known to be missing.", "bold")
         return
-    yield _ends(Text("Worth most, first", "bold"), Text("effort    points", "dim"), width)
+    yield _ends(Text("Not so today, and worth most first", "bold"), Text("effort    points", "dim"), width)
     for rank, each in enumerate(best, start=1):
         gain = f"{each.effort:<8} {'+' + number(each.gain):>7}"
-        yield _ends(Text(f"{rank}  {clean(each.title)}"), Text(gain), width)
+        mark = MARKS[outcomes.get(each.finding, Outcome.FALSE)]  # a title says what should hold
+        yield _ends(Text(f"{rank} {mark} {clean(each.title)}"), Text(gain), width)
         where = f"{places(each.locations, 1)}  " if each.locations else ""
         hint = by_machine(each.fix, each.remedy)
         remedy = clean(each.remedy) + (f"  ({hint})" if hint else "")

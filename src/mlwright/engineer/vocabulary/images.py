@@ -10,7 +10,8 @@ from mlwright.engineer.facts.repository import Repository
 from mlwright.model.findings import Location
 
 _ASIDE: Final = re.compile(
-    r"(^|/)(\.devcontainer|\.github|ci|test[^/]*|dev)(/|$)|dockerfile[.-](dev|test|ci)", re.IGNORECASE
+    r"(^|/)(\.devcontainer|\.gitpod|\.github|ci|test[^/]*|dev)(/|$)|dockerfile[.-](dev|test|ci)|\.gitpod\.",
+    re.IGNORECASE,
 )
 SERVERS: Final = re.compile(
     r"gunicorn|uvicorn|waitress|hypercorn|granian|uwsgi|fastapi[\s\"',]+run|mlserver|tritonserver|torchserve"
