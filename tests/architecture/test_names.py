@@ -93,7 +93,9 @@ def test_ports_are_typed(sources) -> None:
 
 
 def test_fakes_not_mocks(repository: Path) -> None:
-    corpus = repository / "tests" / "engineer" / "corpus"  # repositories of other people, some broken on purpose
+    corpus = (
+        repository / "tests" / "engineer" / "corpus"
+    )  # repositories of other people, some broken on purpose
     files = [*(repository / "src").rglob("*.py"), *(repository / "tests").rglob("*.py")]
     files = [file for file in files if corpus not in file.parents or file.parent == corpus]
     wrong = [

@@ -116,6 +116,35 @@ CASES: Mapping[str, tuple[Mapping[str, str], str, bool, bool, str]] = {
         {"pyproject.toml": PUBLISHED, **CLASSES, "examples/train.py": TRAIN, "docs/conf.py": ""},
         *("library", False, False, "docs/conf.py"),
     ),
+    "a trainer of any library": (
+        {
+            "train_tts.py": "from trainer import Trainer, TrainerArgs\n\n"
+            "trainer = Trainer(TrainerArgs(), config, model=model)\ntrainer.fit()\n"
+        },
+        *("application", True, False, "train_tts.py:4 trains with trainer.Trainer"),
+    ),
+    "pictures are scaled and headings grouped": (
+        {
+            "pages.py": "from PIL import ImageOps\nfrom sklearn.cluster import KMeans\nimport torch\n\n\n"
+            "def levels(heights, image):\n    groups = KMeans(n_clusters=4).fit(heights)\n"
+            "    return groups.labels_, ImageOps.fit(image, (3, 4), method=3)\n"
+        },
+        *("other", False, False, "nothing here fits a model"),
+    ),
+    "a scaler learns no model": (
+        {
+            "stream.py": "from river import preprocessing\n\nscaler = preprocessing.StandardScaler()\n"
+            "for row in ROWS:\n    scaler.learn_one(row)\n"
+        },
+        *("other", False, False, "nothing here fits a model"),
+    ),
+    "an algorithm that asks its base class": (
+        {
+            "algorithm.py": "from surprise import AlgoBase\n\n\nclass Mean(AlgoBase):\n"
+            "    def fit(self, rows):\n        AlgoBase.fit(self, rows)\n        return self\n"
+        },
+        *("other", False, False, "nothing here fits a model"),
+    ),
     "a library with a server in it": (
         {"pyproject.toml": PUBLISHED, **CLASSES, "calibrated/__init__.py": "", "calibrated/serve.py": SERVE},
         *("library", False, False, "for whoever installs it"),

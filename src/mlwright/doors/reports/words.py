@@ -133,6 +133,8 @@ def kind_of(profile: Profile) -> str:
     """What the repository is, in a sentence."""
     if profile.kind is RepositoryKind.LIBRARY:
         return "a library or tool for others to install: what a team that runs a model needs does not apply to it"
+    if profile.kind is RepositoryKind.OTHER and profile.frameworks:
+        return "nothing was seen here that trains or serves a model: most questions do not apply"
     if profile.kind is RepositoryKind.OTHER:
         return "no machine learning was seen here: most questions do not apply"
     does = " and ".join(

@@ -420,16 +420,16 @@ def _passing(kind: type) -> Visitor:
             value = getattr(node, field, None)
             if type(value) is list:
                 reading._all(value)
-            elif value is not None and type(value) in reading.visitors:
-                reading.visitors[type(value)](reading, value)
+            elif (visitor := reading.visitors.get(type(value))) is not None:
+                visitor(reading, value)
 
     def through_one(reading: Expressions, node: Any) -> None:
         reading._trail.append(name)
         value = getattr(node, only, None)
         if type(value) is list:
             reading._all(value)
-        elif value is not None:
-            reading.visitors[type(value)](reading, value)
+        elif (visitor := reading.visitors.get(type(value))) is not None:
+            visitor(reading, value)
 
     only = fields[0] if len(fields) == 1 else ""
     return through_one if only else through

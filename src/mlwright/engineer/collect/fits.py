@@ -262,14 +262,19 @@ def _fit(call: Call, framework: bool, own: frozenset[str]) -> str:
             maker, _SELF_TRAINED
         )
         return f"trains with {maker}" if by_itself else ""
-    return f"calls {name}" if framework and method in _STEPS else ""
+    prepares = (
+        _PREPARES.search(call.receiver) or ".preprocessing." in maker or ".feature_extraction." in maker
+    )
+    return f"calls {name}" if framework and method in _STEPS and not prepares else ""
 
 
 def _fitted(call: Call, framework: bool, own: frozenset[str]) -> str:
     maker = call.made_by
-    if call.receiver in ("self", "cls") or call.name.startswith("super."):
-        return ""
-    if within(maker, _NO_LEARNERS) or (not call.receiver and within(call.name, _NO_LEARNERS)):
+    if (
+        _asks_base(call)
+        or within(maker, _NO_LEARNERS)
+        or (not call.receiver and within(call.name, _NO_LEARNERS))
+    ):
         return ""
     if maker.startswith(TRANSFORMERS) or any(
         _PREPARES.search(name.rpartition(".")[2]) for name in (call.receiver, maker)
@@ -279,8 +284,17 @@ def _fitted(call: Call, framework: bool, own: frozenset[str]) -> str:
         return f"fits {maker}" if call.args or within(maker, _FITTED_WITHOUT) else ""
     if maker.rpartition(".")[2] in own and call.args:
         return f"fits {maker}"
+    if call.method == "fit" and maker.rpartition(".")[2].endswith("Trainer"):
+        return f"trains with {maker}"
     enough = len(call.args) >= (2 if call.method == "fit" else 1)
     return f"calls {call.name}" if framework and enough else ""
+
+
+def _asks_base(call: Call) -> bool:
+    """Whether a class calls its own method, or that of its base class."""
+    if call.receiver in ("self", "cls") or call.name.startswith("super."):
+        return True
+    return bool(call.args) and call.args[0].text == "self"
 
 
 def _steps(call: Call) -> bool:

@@ -101,15 +101,13 @@ class Scopes:
 
     def expand(self, parts: list[str]) -> str:
         """A dotted name with the alias of an import expanded, unless a variable of the function hides it."""
-        root = parts[0]
-        whole = self._aliases.get(root)
-        if whole is not None and not self._hidden(root):
-            return ".".join((whole, *parts[1:]))
-        return ".".join(parts)
+        whole = self._whole(parts[0])
+        return ".".join(parts if whole is None else (whole, *parts[1:]))
 
-    def imported(self, root: str) -> bool:
-        """Whether an import gave this name."""
-        return root in self._aliases and not self._hidden(root)
+    def _whole(self, root: str) -> str | None:
+        """What an import gave this name, None for a name that is no import's."""
+        whole = self._aliases.get(root)
+        return whole if whole is not None and not self._hidden(root) else None
 
     def _hidden(self, root: str) -> bool:
         frames = self._frames
@@ -122,14 +120,24 @@ class Scopes:
         """The name that an expression of names and attributes reads, calls and subscripts left out; "" otherwise."""
         if node is None:
             return ""
+        if type(node) is ast.Name:
+            return self._whole(node.id) or node.id
         parts, _ = chain(node)
         return self.expand(parts) if parts[0] else ""
 
     def callee(self, func: ast.expr) -> Callee:
         """What a call calls."""
+        # The two commonest kinds, ``f()`` and ``x.f()``, without the lists that the others need.
         if type(func) is ast.Name:
-            name = self.expand([func.id])
+            name = self._whole(func.id) or func.id
             return name, name.rpartition(".")[2], "", "", None
+        if type(func) is ast.Attribute and type(func.value) is ast.Name:
+            root, method = func.value.id, func.attr
+            whole = self._whole(root)
+            if whole is not None or root == "str":
+                return f"{whole or root}.{method}", method, "", "", None
+            made_by, late = self.origin(root)
+            return f"{root}.{method}", method, root, made_by, late
         parts, calls = chain(func)
         name, method = self.expand(parts), parts[-1]
         if len(parts) == 1:
@@ -142,7 +150,7 @@ class Scopes:
             if end == 1 or parts[end - 1] not in _FLUENT:
                 return name, method, "", self.expand(parts[:end]), None
             end -= 1
-        if not parts[0] or parts[0] == "str" or self.imported(parts[0]):
+        if not parts[0] or parts[0] == "str" or self._whole(parts[0]) is not None:
             return name, method, "", "", None
         receiver = ".".join(parts[:end])
         made_by, late = self.origin(receiver)

@@ -165,6 +165,13 @@ class Reading(Expressions):
             self._visit(node.type)
         self._block(node.body)
 
+    def _case(self, node: ast.match_case) -> None:
+        self._trail.append("match_case")
+        self._visit(node.pattern)
+        if node.guard is not None:
+            self._visit(node.guard)
+        self._block(node.body)
+
     def _assert(self, node: ast.Assert) -> None:
         self._trail.append("Assert")
         self._out["asserts"] += 1
@@ -255,6 +262,7 @@ Reading.visitors = {
     ast.Try: Reading._try,
     ast.TryStar: Reading._try,
     ast.ExceptHandler: Reading._except,
+    ast.match_case: Reading._case,
     ast.Assert: Reading._assert,
     ast.Compare: Reading._compare,
 }

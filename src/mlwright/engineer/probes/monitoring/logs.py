@@ -28,7 +28,7 @@ def look(repository: Repository) -> Answer:
     if any(file.imports_any(*MODEL_SERVERS, "mlwright") for file in serving):
         return yes("the model server writes its own log")
     return no(
-        f"{counted(len(serving), 'serving file')}, none writes to a logger",
+        f"{counted(len(serving), 'serving file')}, none writes to a logger (a web server's own lines name no model)",
         *(Location(path=file.path) for file in serving[:10]),
     )
 
