@@ -1,4 +1,4 @@
-"""Write a big repository: 5,000 files, 100 MB, the same bytes for the same seed; and time what reads it.
+"""Write a big repository: 5,000 files, 100 MB, the same bytes for the same seed. ``assess_time.py`` measures on it.
 
 python bench/big_repository.py FOLDER            write it
 python bench/big_repository.py FOLDER --measure  write it where it is not there yet, and collect its facts
@@ -183,9 +183,11 @@ def measure(root: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--measure", action="store_true")
     asked = parser.parse_args()
+    if asked.folder is None:
+        parser.exit(message="big_repository: no folder, nothing to write\n")  # so is it called by ./dev bench
     if not asked.folder.exists():
         print(f"{write(asked.folder):,} bytes", file=sys.stderr)
     if asked.measure:

@@ -1,11 +1,12 @@
 """The half of the pass over a syntax tree that is about expressions: names, calls, arguments, what is assigned."""
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar, Final
 
 from mlwright.engineer.collect.literals import clean, cut, literal
+from mlwright.engineer.collect.passing import FIELDS, Visitor, passing
 from mlwright.engineer.collect.places import looks_like_path
 from mlwright.engineer.collect.scopes import Callee, Scopes, given
 
@@ -22,31 +23,6 @@ _THROUGH: Final = frozenset(
     ("enumerate", "list", "tuple", "sorted", "reversed", "tqdm.tqdm", "tqdm.auto.tqdm")
 )
 
-_NOT_CHILDREN: Final = frozenset(
-    (
-        *(
-            "ctx",
-            "op",
-            "ops",
-            "id",
-            "attr",
-            "arg",
-            "name",
-            "asname",
-            "module",
-            "level",
-            "names",
-            "kind",
-            "conversion",
-        ),
-        *("simple", "is_async", "rest", "kwd_attrs", "type_comment", "type_ignores", "lineno"),
-    )
-)
-_FIELDS: Final[dict[type, tuple[str, ...]]] = {
-    kind: tuple(field for field in kind._fields if field not in _NOT_CHILDREN)
-    for kind in vars(ast).values()
-    if isinstance(kind, type) and issubclass(kind, ast.AST)
-}
 ORDERED: Final = ("imports", "functions", "classes", "assignments", "bindings", "handlers", "comparisons")
 # Not written as ``A | B`` where they are asked: a union is made anew each time, which costs more than the question.
 _ROWS: Final = (ast.Tuple, ast.List)
@@ -54,8 +30,6 @@ _DOTTED: Final = (ast.Name, ast.Attribute)
 _ODD: Final = (bytes, complex)
 _PLACE: Final = itemgetter(0)
 _CALL_PLACE: Final = itemgetter(0, 1, 2)
-
-Visitor = Callable[[Any, Any], None]
 
 
 class Expressions:
@@ -108,8 +82,9 @@ class Expressions:
     def _all(self, nodes: Sequence[Any]) -> None:
         visitors = self.visitors
         for node in nodes:
-            if node is not None:
-                visitors[type(node)](self, node)
+            visitor = visitors.get(type(node))  # None for a key that ``**more`` stands in place of
+            if visitor is not None:
+                visitor(self, node)
 
     def _block(self, body: Sequence[ast.stmt]) -> None:
         self._statements += len(body)
@@ -123,7 +98,9 @@ class Expressions:
     def _source(self, node: Any, limit: int) -> str:
         first, last = node.lineno - 1, node.end_lineno - 1
         line = self._lines[first] if first < len(self._lines) else ""
-        if first == last:
+        if first == last and line.isascii():
+            text = line[node.col_offset : node.end_col_offset]
+        elif first == last:
             text = cut(line, node.col_offset, node.end_col_offset)
         else:
             parts = [cut(line, node.col_offset, None)]
@@ -135,7 +112,8 @@ class Expressions:
                 parts.append(line if number < last else cut(line, 0, node.end_col_offset))
                 room -= len(parts[-1].strip())
             text = " ".join(" ".join(parts).split())
-        text = text[:limit]
+        if len(text) > limit:
+            text = text[:limit]
         return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
     # -- expressions
@@ -149,7 +127,11 @@ class Expressions:
             self._trail += ("Attribute", node.attr)
             self._words.add(node.attr)
             node = node.value
-        self.visitors[type(node)](self, node)
+        if type(node) is ast.Name:
+            self._trail.append("Name")
+            self._names.append(node.id)
+        else:
+            self.visitors[type(node)](self, node)
 
     def _constant(self, node: ast.Constant) -> None:
         self._trail.append("Constant")
@@ -180,7 +162,7 @@ class Expressions:
         callee = self._scopes.callee(func)
         name, method, receiver, made_by, late = callee
         line = func.end_lineno
-        row = [
+        row: list[Any] = [
             *(self._part, line, func.end_col_offset),
             *(name, line, self._cell, self._scopes.scope, (), results, receiver, made_by, self._loops > 0),
             method,
@@ -191,7 +173,9 @@ class Expressions:
         if method.startswith("assert") or name == "pytest.raises":
             self._out["asserts"] += 1
         self.visitors[type(func)](self, func)
-        args = [self._argument(None, each) for each in node.args]
+        args = []  # and no comprehension, which is one call more
+        for each in node.args:
+            args.append(self._argument(None, each))
         for keyword in node.keywords:
             if keyword.arg:
                 self._words.add(keyword.arg)
@@ -394,7 +378,7 @@ def expression_visitors() -> dict[type, Visitor]:
     """The visitors of all kinds of nodes; those of statements that are told apart are put over these."""
     each = Expressions
     return {
-        **{kind: _passing(kind) for kind in _FIELDS},
+        **{kind: passing(kind) for kind in FIELDS},
         ast.Name: each._name,
         ast.Attribute: each._attribute,
         ast.Constant: each._constant,
@@ -408,28 +392,3 @@ def expression_visitors() -> dict[type, Visitor]:
         ast.comprehension: each._comprehension,
         **dict.fromkeys((ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp), each._comprehended),
     }
-
-
-def _passing(kind: type) -> Visitor:
-    """A visitor that only goes on to what is below."""
-    name, fields = kind.__name__, _FIELDS[kind]
-
-    def through(reading: Expressions, node: Any) -> None:
-        reading._trail.append(name)
-        for field in fields:
-            value = getattr(node, field, None)
-            if type(value) is list:
-                reading._all(value)
-            elif (visitor := reading.visitors.get(type(value))) is not None:
-                visitor(reading, value)
-
-    def through_one(reading: Expressions, node: Any) -> None:
-        reading._trail.append(name)
-        value = getattr(node, only, None)
-        if type(value) is list:
-            reading._all(value)
-        elif (visitor := reading.visitors.get(type(value))) is not None:
-            visitor(reading, value)
-
-    only = fields[0] if len(fields) == 1 else ""
-    return through_one if only else through

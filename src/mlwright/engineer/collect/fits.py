@@ -262,10 +262,12 @@ def _fit(call: Call, framework: bool, own: frozenset[str]) -> str:
             maker, _SELF_TRAINED
         )
         return f"trains with {maker}" if by_itself else ""
+    if not framework or method not in _STEPS:
+        return ""
     prepares = (
         _PREPARES.search(call.receiver) or ".preprocessing." in maker or ".feature_extraction." in maker
     )
-    return f"calls {name}" if framework and method in _STEPS and not prepares else ""
+    return "" if prepares else f"calls {name}"
 
 
 def _fitted(call: Call, framework: bool, own: frozenset[str]) -> str:

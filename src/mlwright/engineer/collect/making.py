@@ -18,7 +18,6 @@ from mlwright.engineer.facts.code import (
     Role,
 )
 
-
 _KINDS: Final = {
     "imports": Import,
     "functions": Function,

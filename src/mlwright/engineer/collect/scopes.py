@@ -138,10 +138,15 @@ class Scopes:
                 return f"{whole or root}.{method}", method, "", "", None
             made_by, late = self.origin(root)
             return f"{root}.{method}", method, root, made_by, late
+        return self._far(func)
+
+    def _far(self, func: ast.expr) -> Callee:
+        """What a call calls at the end of a chain."""
         parts, calls = chain(func)
-        name, method = self.expand(parts), parts[-1]
+        name = self.expand(parts)
+        method = name.rpartition(".")[2]
         if len(parts) == 1:
-            return name, name.rpartition(".")[2], "", "", None
+            return name, method, "", "", None
         end = len(parts) - 1
         for after in calls:
             if not 1 <= after < len(parts):

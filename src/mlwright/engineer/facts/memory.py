@@ -21,7 +21,7 @@ def remembered(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def remembering(*args: P.args, **kwargs: P.kwargs) -> T:
-        key = (id(args[0]), args[1:], tuple(sorted(kwargs.items())))
+        key = (id(args[0]), args[1:], tuple(sorted(kwargs.items())) if kwargs else ())
         found = kept.get(key)
         if found is not None and found[0] is args[0]:
             return found[1]

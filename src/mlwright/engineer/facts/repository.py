@@ -7,6 +7,7 @@ from fnmatch import translate
 from functools import lru_cache
 from itertools import count
 from operator import itemgetter
+from typing import Final
 
 from mlwright.engineer.facts.code import Call, PythonFile, Role
 from mlwright.engineer.facts.configuration import (
@@ -31,6 +32,8 @@ from mlwright.model.assessment import Profile
 from mlwright.model.findings import Finding, Location
 from mlwright.model.scans import Scan
 
+_MARKS: Final = re.compile(r"[*?\[\]]")
+
 
 @lru_cache(maxsize=500)
 def _matching(patterns: tuple[str, ...]) -> Callable[[str], bool]:
@@ -53,8 +56,8 @@ class Repository:
     """All that was read of a repository. Every tuple is sorted by path, then line.
 
     ``ignored`` are the patterns of the root's .gitignore. ``scans`` holds what outside scanners said, ``server`` what
-    runs, None where there is nothing to ask. ``unread`` names what was left out and why, ``answers`` what people said to
-    questions that no file can answer. ``partial`` tells that these are some files of something larger.
+    runs, None where there is nothing to ask. ``unread`` names what was left out and why, ``answers`` what people said
+    to questions that no file can answer. ``partial`` tells that these are some files of something larger.
     """
 
     name: str
@@ -98,14 +101,21 @@ class Repository:
 
     def find(self, *patterns: str) -> tuple[FileEntry, ...]:
         """The files whose path, or whose name, matches one of these shell patterns, in any case."""
-        matching = _matching(tuple(pattern.lower() for pattern in patterns))
-        return tuple(each for each, path, name in _lowered(self) if matching(path) or matching(name))
+        matching = _paths_matching(tuple(pattern.lower() for pattern in patterns))
+        return tuple(each for each, path, name in _lowered(self) if matching(path, name))
 
     def calls(self, *names: str, role: Role | None = Role.PRODUCTION) -> Iterator[tuple[PythonFile, Call]]:
         """Calls whose dotted name matches one of these shell patterns; ``role`` None looks everywhere."""
-        matching = _matching(names)
+        exact, last, other = _kinds(names)
         called = _called(self)
-        found = [each for name in called if matching(name) for each in called[name]]
+        known = {name for name in exact if name in called}
+        if last:
+            parts = _last_parts(self)
+            known |= {name for part in last for name in parts.get(part, ())}
+        if other:
+            matching = _matching(other)
+            known |= {name for name in called if matching(name)}
+        found = [each for name in known for each in called[name]]
         for _, file, call in sorted(found, key=itemgetter(0)):
             if role is None or file.role is role:
                 yield file, call
@@ -147,6 +157,53 @@ def _called(repository: Repository) -> Mapping[str, list[tuple[int, PythonFile, 
         for call in file.calls:
             called.setdefault(call.name, []).append((next(numbers), file, call))
     return called
+
+
+@remembered
+def _last_parts(repository: Repository) -> Mapping[str, list[str]]:
+    """The names of calls with a dot in them, by their last part."""
+    parts: dict[str, list[str]] = {}
+    for name in _called(repository):
+        _, dot, last = name.rpartition(".")
+        if dot:
+            parts.setdefault(last, []).append(name)
+    return parts
+
+
+@lru_cache(maxsize=500)
+def _paths_matching(patterns: tuple[str, ...]) -> Callable[[str, str], bool]:
+    """Whether a path or its last part matches one of these shell patterns; regular expressions only where needed."""
+    inner = {each: each.removeprefix("*").removesuffix("*") for each in patterns}
+    plain = {each for each in patterns if not _MARKS.search(each)}
+    ends = {each for each in patterns if each == f"*{inner[each]}" and not _MARKS.search(inner[each])}
+    around = {each for each in patterns if each == f"*{inner[each]}*" and not _MARKS.search(inner[each])}
+    other = tuple(each for each in patterns if each not in plain | ends | around)
+    endings, parts = tuple(inner[each] for each in sorted(ends)), [inner[each] for each in sorted(around)]
+    whole = _matching(other)
+
+    def matching(path: str, name: str) -> bool:
+        if name in plain or path in plain or path.endswith(endings):
+            return True
+        for part in parts:
+            if part in path:
+                return True
+        return bool(other) and (whole(path) or whole(name))
+
+    return matching
+
+
+@lru_cache(maxsize=500)
+def _kinds(patterns: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Shell patterns apart: plain names, the last parts of those like ``*.fit``, and all others, which cost more."""
+    exact, last, other = [], [], []
+    for each in patterns:
+        if not _MARKS.search(each):
+            exact.append(each)
+        elif each.startswith("*.") and not _MARKS.search(each[2:]) and "." not in each[2:]:
+            last.append(each[2:])
+        else:
+            other.append(each)
+    return tuple(exact), tuple(last), tuple(other)
 
 
 @remembered

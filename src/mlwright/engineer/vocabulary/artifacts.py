@@ -42,6 +42,13 @@ _SAFE: Final = {
     "tensorflow.saved_model.save": "SavedModel", "tensorflow.keras.models.save_model": "Keras",
     "keras.models.save_model": "Keras", "keras.saving.save_model": "Keras", "tf2onnx.convert.from_keras": "ONNX",
 }  # fmt: skip
+# The methods of all that may keep a model; no other call need be looked at.
+_KEEPING: Final = tuple(
+    sorted(
+        {each.rpartition(".")[2] for each in (*_SAFE, *PICKLERS)}
+        | {"save", "save_pretrained", "save_model", "save_weights", "export", "log_model"}
+    )
+)
 _BOOSTERS: Final = ("xgboost.", "lightgbm.", "catboost.")
 _KERAS: Final = ("keras.", "tensorflow.keras.")
 
@@ -72,7 +79,7 @@ def kept_by_training(repository: Repository) -> tuple[Save, ...]:
 
 def _saves(repository: Repository) -> Iterator[Save]:
     for file in repository.production:
-        for call in file.calls:
+        for call in file.called(*_KEEPING):
             found = _written(file, call)
             if found is not None:
                 yield Save(file=file, call=call, format=found[0], safe=found[1])

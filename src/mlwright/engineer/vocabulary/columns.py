@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from mlwright.engineer.facts.code import Binding, PythonFile
 from mlwright.engineer.facts.configuration import DocumentKind, Plain
+from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
 from mlwright.model.findings import Location
 
@@ -78,6 +80,11 @@ _POLICY_NAME: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=10_000)
+def _of_policy(name: str) -> bool:
+    return _POLICY_NAME.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column that some code or setting gives to a model, and where that is said."""
@@ -86,8 +93,13 @@ class Column:
     at: Location
 
 
-def feature_lists(repository: Repository) -> Iterator[tuple[str, Location, tuple[str, ...]]]:
+@remembered
+def feature_lists(repository: Repository) -> tuple[tuple[str, Location, tuple[str, ...]], ...]:
     """The lists of feature names that production code and settings write out: name of the list, place, columns."""
+    return tuple(_feature_lists(repository))
+
+
+def _feature_lists(repository: Repository) -> Iterator[tuple[str, Location, tuple[str, ...]]]:
     for file in repository.production:
         for each in file.bindings:
             if _lists_features(each):
@@ -101,7 +113,7 @@ def feature_lists(repository: Repository) -> Iterator[tuple[str, Location, tuple
 
 
 def _lists_features(binding: Binding) -> bool:
-    if len(binding.targets) != 1 or not binding.strings:
+    if not binding.strings or len(binding.targets) != 1:
         return False
     name = binding.targets[0].rpartition(".")[2]
     if name in _INPUTS and _FRAME_COLUMNS.match(binding.text):
@@ -149,7 +161,7 @@ def policies(repository: Repository) -> tuple[Location, ...]:
         file.at(each)
         for file in repository.production
         for each in file.bindings
-        if each.strings and any(_POLICY_NAME.fullmatch(name.rpartition(".")[2]) for name in each.targets)
+        if each.strings and any(_of_policy(name.rpartition(".")[2]) for name in each.targets)
     ]
     places += [
         Location(path=each.path)

@@ -32,12 +32,26 @@ def positional(call: Call) -> tuple[Argument, ...]:
 
 def opaque(call: Call) -> bool:
     """Whether a call takes ``*more`` or ``**more``: what is in there cannot be told."""
-    return any(each.keyword == "**" or each.text.startswith("*") for each in call.args)
+    for each in call.args:  # noqa: SIM110 - asked of every call; any() costs twice as much
+        if each.keyword == "**" or each.text.startswith("*"):
+            return True
+    return False
 
 
 def reads(call: Call) -> frozenset[str]:
     """The names that a call's arguments read."""
-    return frozenset(name for each in call.args for name in each.names)
+    names: set[str] = set()
+    for each in call.args:
+        names.update(each.names)
+    return frozenset(names)
+
+
+def touches(call: Call, names: frozenset[str]) -> bool:
+    """Whether a call's arguments read one of these names."""
+    for each in call.args:  # noqa: SIM110 - asked of every call; any() costs twice as much
+        if not names.isdisjoint(each.names):
+            return True
+    return False
 
 
 def is_split(call: Call) -> bool:
@@ -53,7 +67,7 @@ def shuffles(call: Call) -> bool:
 
 def splits(file: PythonFile) -> tuple[Call, ...]:
     """The calls of ``train_test_split`` in a file."""
-    return tuple(call for call in file.calls if is_split(call))
+    return tuple(call for call in file.called("train_test_split") if is_split(call))
 
 
 def parts(file: PythonFile, scope: str | None = None) -> tuple[frozenset[str], frozenset[str]]:
@@ -85,10 +99,13 @@ class Leak:
     split: Call
 
 
+LEARNING: Final = ("fit", "fit_transform", "fit_resample")
+
+
 def learns(call: Call) -> bool:
     """Whether a call lets a transformer learn values from rows (``scaler.fit_transform(X)``)."""
     return (
-        call.method in ("fit", "fit_transform", "fit_resample")
+        call.method in LEARNING
         and call.made_by.startswith((*TRANSFORMERS, "imblearn."))
         and call.made_by.rpartition(".")[2] not in (*HARMLESS, "Pipeline", "make_pipeline")
         and bool(positional(call))
@@ -97,7 +114,7 @@ def learns(call: Call) -> bool:
 
 def leaks(file: PythonFile) -> Iterator[Leak]:
     """Fits on all rows whose outcome goes into a later split or cross-validation of the same scope."""
-    for scope in sorted({call.scope for call in file.calls if learns(call)}):
+    for scope in sorted({call.scope for call in file.called(*LEARNING) if learns(call)}):
         yield from _leaks(file, scope)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from mlwright.engineer.collect.fits import fits
@@ -29,6 +30,13 @@ METRIC: Final = re.compile(
     re.IGNORECASE,
 )
 """What a figure of a model's quality is called."""
+
+
+@lru_cache(maxsize=20_000)
+def is_metric(text: str) -> bool:
+    """Whether a short text speaks of a figure of quality; the pattern is dear, and texts come again and again."""
+    return METRIC.search(text) is not None
+
 
 SIMPLE: Final = frozenset(
     (
@@ -115,9 +123,9 @@ def feeds(repository: Repository) -> frozenset[str]:
     side = training_side(repository)
     if not side:
         return frozenset(each.path for each in repository.production)
-    writing = [
-        each for each in repository.production if any(_WRITES.fullmatch(call.method) for call in each.calls)
-    ]
+    writes = {method for each in repository.production for method in each.methods}
+    writes = {method for method in writes if _WRITES.fullmatch(method)}
+    writing = [each for each in repository.production if not writes.isdisjoint(each.methods)]
     return frozenset(each.path for each in (*side, *importers(repository.production, side), *writing))
 
 
@@ -126,9 +134,8 @@ def models(files: Iterable[PythonFile]) -> tuple[tuple[PythonFile, Call], ...]:
     return tuple(
         (file, call)
         for file in files
-        for call in file.calls
-        if call.method == "fit"
-        and call.made_by.startswith(TABULAR)
+        for call in file.called("fit")
+        if call.made_by.startswith(TABULAR)
         and not call.made_by.startswith(TRANSFORMERS)
         and (len([each for each in call.args if each.keyword is None]) >= 2 or call.argument("y") is not None)
     )
@@ -146,7 +153,8 @@ def tabular(repository: Repository) -> bool:
     )
 
 
-def kinds(files: Sequence[PythonFile]) -> frozenset[str]:
+@remembered
+def kinds(files: tuple[PythonFile, ...]) -> frozenset[str]:
     """The classes of the estimators that are fitted by ``fit(X, y)``.
 
     A pipeline, a search or a list that is gone through hides them: then those count that the same files make.
@@ -154,13 +162,18 @@ def kinds(files: Sequence[PythonFile]) -> frozenset[str]:
     fitted = models(files)
     paths = {file.path for file, _ in fitted}
     made = {
-        call.name.rpartition(".")[2]
+        call.method
         for file in files
         if file.path in paths
-        for call in file.calls
-        if call.name.startswith(TABULAR) and _ESTIMATOR.fullmatch(call.name.rpartition(".")[2])
+        for call in file.called(*filter(_is_estimator, file.methods))
+        if call.name.startswith(TABULAR)
     }
     return frozenset(made | {kind(call) for _, call in fitted}) - WRAPPERS
+
+
+@lru_cache(maxsize=10_000)
+def _is_estimator(name: str) -> bool:
+    return _ESTIMATOR.fullmatch(name) is not None
 
 
 def kind(call: Call) -> str:
@@ -184,26 +197,33 @@ def _place(file: PythonFile, word: str) -> Location:
         if each.name.rpartition(".")[2].lower() == word:
             return file.at(each)
     for call in file.calls:
-        if call.method.lower() == word or any(str(arg.keyword).lower() == word for arg in call.args):
+        if call.method.lower() == word:
             return file.at(call)
+        for arg in call.args:
+            if str(arg.keyword).lower() == word:
+                return file.at(call)
     for function in file.functions:
         if function.name.rpartition(".")[2].lower() == word:
             return file.at(function)
     return Location(path=file.path)
 
 
-def matching(files: Iterable[PythonFile], pattern: str) -> list[tuple[str, Location]]:
+def matching(files: Sequence[PythonFile], pattern: str) -> list[tuple[str, Location]]:
     """The files with a word (in lower case) that is this regular expression as a whole: the word and its place."""
     wanted = re.compile(pattern)
-    known: dict[str, bool] = {}  # the files of a repository share most of their words
-    found = []
-    for file in files:
-        new = [word for word in file.words if word not in known]
-        known.update((word, len(word) <= _LONGEST and wanted.fullmatch(word) is not None) for word in new)
-        there = min((word for word in file.words if known[word]), default=None)
-        if there is not None:
-            found.append((there, _place(file, there)))
-    return found
+    spoken = _spoken(tuple(files))
+    matched = frozenset(word for word in spoken if wanted.fullmatch(word))
+    if not matched:
+        return []
+    there = [(file, matched & file.words) for file in files]
+    return [(min(words), _place(file, min(words))) for file, words in there if words]
+
+
+@remembered
+def _spoken(files: tuple[PythonFile, ...]) -> frozenset[str]:
+    """The words of all these files together, as they share most of them; very long ones are left out."""
+    spoken = frozenset[str]().union(*(each.words for each in files))
+    return frozenset(word for word in spoken if len(word) <= _LONGEST)
 
 
 def importing(files: Iterable[PythonFile], *packages: str) -> list[tuple[str, Location]]:

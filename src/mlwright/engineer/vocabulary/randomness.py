@@ -44,6 +44,13 @@ _COMPUTES: Final = (
     "PIL", "csv", "nltk", "spacy", "gensim", "paddle", "mxnet", "fastai", "pyspark",
 )  # fmt: skip
 _LEARNS: Final = ("backward", "train_on_batch")
+# The methods of all that may draw; no other call need be looked at.
+_DRAWING: Final = tuple(
+    sorted(
+        {*_DRAWS, *_NUMPY_DRAWS, *ESTIMATORS, *_LEARNS, "default_rng", "RandomState", "DataLoader", "fit"}
+        | {"fit_generator", *(each.rpartition(".")[2] for each in _TORCH_DRAWS)}
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +66,7 @@ class Draw:
 def draws(files: Sequence[PythonFile]) -> Iterator[Draw]:
     """The calls that draw from an unseeded source unless their family is seeded."""
     for file in files:
-        for call in file.calls:
+        for call in file.called(*_DRAWING):
             found = _draw(file, call)
             if found is not None:
                 yield Draw(file=file, call=call, family=found[0], what=found[1])
@@ -128,7 +135,7 @@ def _seeded(call: Call) -> bool:
 def steadied(files: Sequence[PythonFile]) -> Iterator[tuple[PythonFile, Call]]:
     """The estimators that name a seed of their own."""
     for file in files:
-        for call in file.calls:
+        for call in file.called(*(each for each in file.methods if each[:1].isupper())):
             made = call.name.startswith(_ESTIMATING) and _ESTIMATOR.search(call.name) and not call.receiver
             if made and _seeded(call):
                 yield file, call
@@ -137,7 +144,8 @@ def steadied(files: Sequence[PythonFile]) -> Iterator[tuple[PythonFile, Call]]:
 def seeds(file: PythonFile) -> frozenset[str]:
     """The families that a file seeds; a function that is called after seeds is taken to seed them all."""
     found: set[str] = set()
-    for call in file.calls:
+    methods = (each for each in file.methods if "seed" in each.lower() or each.endswith("TrainingArguments"))
+    for call in file.called(*methods):
         if "seed" in call.method.lower() and not call.method.lower().startswith(
             ("get_", "default_", "seedsequence")
         ):

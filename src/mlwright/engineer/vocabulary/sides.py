@@ -43,7 +43,7 @@ def trains(file: PythonFile) -> bool:
         (call.method in _TRAINING and not call.made_by.startswith(TRANSFORMERS))
         or call.name in _TRAINERS
         or (call.method == "train" and call.made_by.rpartition(".")[2].endswith("Trainer"))
-        for call in file.calls
+        for call in file.called(*_TRAINING, "train", "cv")
     )
 
 
@@ -115,13 +115,19 @@ def modules_of(file: PythonFile) -> tuple[str, ...]:
 
 def imported(files: Iterable[PythonFile], among: Iterable[PythonFile]) -> frozenset[str]:
     """The paths of those files that one of ``files`` imports, or something of them, by any name they may have."""
-    known = _names(among)
+    known = _names(tuple(among))
     return frozenset(path for file in files for path in _reached(file, known))
+
+
+def reached(files: Iterable[PythonFile], among: Iterable[PythonFile]) -> Mapping[str, frozenset[str]]:
+    """For the path of each file: the paths of those that it imports, or something of them."""
+    known = _names(tuple(among))
+    return {file.path: frozenset(_reached(file, known)) for file in files}
 
 
 def importers(files: Iterable[PythonFile], of: Iterable[PythonFile]) -> tuple[PythonFile, ...]:
     """Those of ``files`` that import one of the others, or something of it, by any name it may have."""
-    known = _names(of)
+    known = _names(tuple(of))
     return tuple(file for file in files if any(True for _ in _reached(file, known)))
 
 
@@ -130,16 +136,21 @@ def imports_file(file: PythonFile, other: PythonFile) -> bool:
     return bool(importers((file,), (other,)))
 
 
-def _names(files: Iterable[PythonFile]) -> Mapping[str, list[str]]:
-    known: dict[str, list[str]] = defaultdict(list)
+@remembered
+def _names(files: tuple[PythonFile, ...]) -> Mapping[str, Mapping[str, list[str]]]:
+    """The paths of files by the names under which they may be imported, apart for each first part of a name."""
+    known: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for each in files:
         for name in modules_of(each):
-            known[name].append(each.path)
+            known[name.partition(".")[0]].setdefault(name, []).append(each.path)
     return known
 
 
-def _reached(file: PythonFile, known: Mapping[str, list[str]]) -> Iterator[str]:
+def _reached(file: PythonFile, known: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:
     for each in file.imports:
+        below = known.get(each.name.partition(".")[0])
+        if below is None:
+            continue
         parts = each.name.split(".")
         for length in range(1, len(parts) + 1):
-            yield from (path for path in known.get(".".join(parts[:length]), ()) if path != file.path)
+            yield from (path for path in below.get(".".join(parts[:length]), ()) if path != file.path)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mlwright.engineer.facts.code import Call, PythonFile, Role
+from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
 
 TABLE_READERS: Final = (
@@ -54,6 +55,7 @@ _IN_MEMORY: Final = ("StringIO(", "io.StringIO(", "BytesIO(", "io.BytesIO(")
 NO_TABLES: Final = "no table with columns is read here; for images, text and arrays this probe knows no rule"
 
 
+@remembered
 def code(repository: Repository) -> tuple[PythonFile, ...]:
     """Production code and the project's own tools: where training is written."""
     return tuple(each for each in repository.python if each.role in (Role.PRODUCTION, Role.TOOL))
@@ -61,9 +63,16 @@ def code(repository: Repository) -> tuple[PythonFile, ...]:
 
 def table_reads(repository: Repository) -> Iterator[tuple[PythonFile, Call]]:
     """The calls of production code that read a table; what was in memory already is no source."""
-    for file, call in repository.calls(*TABLE_READERS):
-        if not call.args or not call.args[0].text.startswith(_IN_MEMORY):
-            yield file, call
+    return iter(_table_reads(repository))
+
+
+@remembered
+def _table_reads(repository: Repository) -> tuple[tuple[PythonFile, Call], ...]:
+    return tuple(
+        (file, call)
+        for file, call in repository.calls(*TABLE_READERS)
+        if not call.args or not call.args[0].text.startswith(_IN_MEMORY)
+    )
 
 
 def reads_tables(repository: Repository) -> bool:
@@ -75,6 +84,7 @@ def reads_tables(repository: Repository) -> bool:
     )
 
 
+@remembered
 def only_bundled(repository: Repository) -> bool:
     """Whether the only data seen is public and comes with a library."""
     bundled = [call for _, call in repository.calls(*BUNDLED)]

@@ -71,16 +71,22 @@ def declared(repository: Repository) -> tuple[tuple[str, Location], ...]:
 
 def _row_models(repository: Repository) -> Iterator[tuple[Location, tuple[str, ...]]]:
     """The pydantic classes that files which read tables make from rows (``Row(**row)``)."""
+    models = [
+        (file, kind)
+        for file in repository.production
+        for kind in file.classes
+        if "pydantic.BaseModel" in kind.bases and kind.fields
+    ]
+    reading = {file.path: file for file, _ in repository.calls(*TABLE_READERS)} if models else {}
     used = {
         call.receiver or call.method
-        for file, _ in repository.calls(*TABLE_READERS)
+        for file in reading.values()
         for call in file.calls
         if call.method in ("model_validate", "parse_obj") or any(each.keyword == "**" for each in call.args)
     }
-    for file in repository.production:
-        for kind in file.classes:
-            if kind.name in used and "pydantic.BaseModel" in kind.bases and kind.fields:
-                yield file.at(kind), kind.fields
+    for file, kind in models:
+        if kind.name in used:
+            yield file.at(kind), kind.fields
 
 
 def in_document(document: Document) -> Iterator[tuple[str, tuple[str | int, ...]]]:

@@ -14,6 +14,7 @@ _SPOT = (
     "EnableManagedSpotTraining",
     "enable_managed_spot_training",
 )
+_WORDS = frozenset(each.lower() for each in _SPOT)
 _SAVES = (
     "torch.save",
     "*.save_checkpoint",
@@ -30,7 +31,13 @@ def look(repository: Repository) -> Answer:
     if not spots:
         return no_question("no spot or preemptible machine is asked for")
     saves = [file.at(call) for file, call in repository.calls(*_SAVES)]
-    saves += [file.at(call) for file, call in repository.calls("*") if call.argument("checkpoint_s3_uri")]
+    saves += [
+        file.at(call)
+        for file in repository.production
+        if "checkpoint_s3_uri" in file.words
+        for call in file.calls
+        if call.argument("checkpoint_s3_uri")
+    ]
     if saves:
         return yes("training saves checkpoints", *saves[:5])
     return no("spot machines are asked for and no checkpoint is written", *spots)
@@ -39,7 +46,9 @@ def look(repository: Repository) -> Answer:
 def _spots(repository: Repository) -> list[Location]:
     found = [
         file.at(call)
-        for file, call in repository.calls("*")
+        for file in repository.production
+        if not _WORDS.isdisjoint(file.words)
+        for call in file.calls
         for given in call.args
         if given.keyword in _SPOT and given.value is True
     ]

@@ -2,7 +2,15 @@
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
-from mlwright.engineer.vocabulary.dataflow import CROSS_VALIDATION, leaks, learns, parts, reads, splits
+from mlwright.engineer.vocabulary.dataflow import (
+    CROSS_VALIDATION,
+    LEARNING,
+    leaks,
+    learns,
+    parts,
+    reads,
+    splits,
+)
 from mlwright.engineer.vocabulary.words import SHOWN, counted
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
@@ -27,7 +35,7 @@ def look(repository: Repository) -> Answer:
     fits = [
         (file, call)
         for file in repository.production
-        for call in file.calls
+        for call in file.called(*LEARNING)
         if learns(call) and not any("train" in name.lower() or name in parts(file)[0] for name in reads(call))
     ]
     if fits:

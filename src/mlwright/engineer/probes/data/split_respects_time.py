@@ -36,7 +36,7 @@ def look(repository: Repository) -> Answer:
     by_time = [
         file.at(call)
         for file in repository.production
-        for call in file.calls
+        for call in file.called("train_test_split", *_BY_TIME)
         if call.method in _BY_TIME or (is_split(call) and not shuffles(call) and _dated(file, call.scope))
     ]
     by_time += [
@@ -68,16 +68,13 @@ def look(repository: Repository) -> Answer:
 def _dated(file: PythonFile, scope: str) -> bool:
     """Whether the same function parses dates or sorts by a column of time."""
     return any(
-        call.scope == scope
-        and (
-            (
-                call.method in ("to_datetime", "strptime", "set_index")
-                and any(_TIME.search(each.text) for each in call.args)
-            )
-            or _parses(call)
-            or _sorts(call)
+        (
+            call.method in ("to_datetime", "strptime", "set_index")
+            and any(_TIME.search(each.text) for each in call.args)
         )
-        for call in file.calls
+        or _parses(call)
+        or _sorts(call)
+        for call in file.within(scope)
     )
 
 

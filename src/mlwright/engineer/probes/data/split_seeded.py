@@ -48,7 +48,9 @@ def look(repository: Repository) -> Answer:
 
 
 def _random_splits(file: PythonFile) -> Iterator[Call]:
-    for call in file.calls:
+    for call in file.called(
+        "train_test_split", "random_split", "randomSplit", *SHUFFLED_FOLDS, *RANDOM_FOLDS
+    ):
         if opaque(call):
             continue
         if is_split(call) or (

@@ -5,12 +5,13 @@ import re
 from mlwright.engineer.facts.code import Argument, Call, PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, yes
-from mlwright.engineer.vocabulary.dataflow import parts, reads
+from mlwright.engineer.vocabulary.dataflow import parts, touches
 from mlwright.engineer.vocabulary.words import SHOWN, counted, listed
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
 
 _WATCHED = ("eval_set", "validation_data", "valid_sets", "evals", "eval_dataset", "X_val", "eval_data")
+_WATCHED_WORDS = frozenset(map(str.lower, _WATCHED))
 _SCORES = ("predict", "predict_proba", "score", "evaluate", "decision_function")
 _STOPS = re.compile(
     r"early_?stop|use_best_model|save_best_only|load_best_model_at_end|best_iteration|od_wait", re.IGNORECASE
@@ -24,10 +25,14 @@ def look(repository: Repository) -> Answer:
     touched: list[Location] = []
     names: set[str] = set()
     for file in repository.production:
-        for scope in sorted({call.scope for call in file.calls if call.method == "train_test_split"}):
+        for scope in sorted({call.scope for call in file.called("train_test_split")}):
             test = parts(file, scope)[1]
-            scored = [call for call in file.calls if _scores(call, test) and not _trial(file, call.scope)]
-            chosen = [call for call in file.calls if _chooses(file, call, test)]
+            if not test:
+                continue
+            trials = _trials(file)
+            scored = [call for call in file.calls if call.scope not in trials and _scores(call, test)]
+            may = bool(trials) or not _WATCHED_WORDS.isdisjoint(file.words)
+            chosen = [call for call in file.calls if _chooses(file, call, test, trials)] if may else []
             for call in chosen if scored else ():
                 touched.append(file.at(call))
                 names |= test
@@ -45,19 +50,22 @@ def look(repository: Repository) -> Answer:
 
 
 def _scores(call: Call, test: frozenset[str]) -> bool:
-    return bool(reads(call) & test) and (call.method in _SCORES or bool(_METRIC.search(call.method)))
+    return touches(call, test) and (call.method in _SCORES or bool(_METRIC.search(call.method)))
 
 
-def _chooses(file: PythonFile, call: Call, test: frozenset[str]) -> bool:
+def _chooses(file: PythonFile, call: Call, test: frozenset[str], trials: frozenset[str]) -> bool:
     """Whether a call lets the test part decide: when to stop, which round to keep, or the score of a trial."""
-    watched = {name for each in call.args if each.keyword in _WATCHED for name in each.names}
+    watched: set[str] = set()
+    for given in call.args:
+        if given.keyword in _WATCHED:
+            watched.update(given.names)
     for each in file.bindings if watched else ():  # ``eval_set = [(X_test, y_test)]`` a line above
         if each.scope == call.scope and watched & set(each.targets) and each.line < call.line:
             watched |= set(each.names)
     if watched & test:
         near = [each for each in file.calls if each is call or each.results == (call.receiver,)]
         return any(_says_stop(each) for one in near for each in one.args) or _called_back(file, call)
-    return _trial(file, call.scope) and _scores(call, test)
+    return call.scope in trials and _scores(call, test)
 
 
 def _says_stop(argument: Argument) -> bool:
@@ -78,11 +86,11 @@ def _called_back(file: PythonFile, call: Call) -> bool:
     return bool(names & stops) or any(_STOPS.search(name) for name in names)
 
 
-def _trial(file: PythonFile, scope: str) -> bool:
-    """Whether a function is the objective of a search: Optuna hands it a trial."""
-    return any(each.name == scope and "trial" in each.parameters for each in file.functions) and bool(
-        file.imports_any("optuna")
-    )
+def _trials(file: PythonFile) -> frozenset[str]:
+    """The functions that are the objective of a search: Optuna hands them a trial."""
+    if file.imports_any("optuna") is None:
+        return frozenset()
+    return frozenset(each.name for each in file.functions if "trial" in each.parameters)
 
 
 PROBE = Probe(

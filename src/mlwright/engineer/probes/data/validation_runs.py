@@ -3,7 +3,7 @@
 from mlwright.engineer.facts.code import PythonFile, Role
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
-from mlwright.engineer.vocabulary.sides import imported, serving_files, trains
+from mlwright.engineer.vocabulary.sides import importers, serving_files, trains
 from mlwright.engineer.vocabulary.validation import CALLED, commanded, declared
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
@@ -21,13 +21,14 @@ def look(repository: Repository) -> Answer:
         return yes("mlwright checks a data set that has a contract each time it is read", *enforced[:SHOWN])
     in_code = {at.path for _, at in found if at.path.endswith((".py", ".ipynb"))}
     declaring = [each for each in repository.python if each.path in in_code]
-    answering = serving_files(repository)
+    answering = {each.path for each in serving_files(repository)}
+    near = {each.path for each in importers(repository.python, declaring)} | in_code
     users = [
         each
         for each in repository.python
         if each.role in (Role.PRODUCTION, Role.TOOL)
-        and (each not in answering or trains(each))
-        and (each.path in in_code or imported([each], declaring))
+        and each.path in near
+        and (each.path not in answering or trains(each))
     ]
     calls = [at for each in users if (at := _validates(each)) is not None]
     if calls:

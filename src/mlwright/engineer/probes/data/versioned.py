@@ -1,7 +1,7 @@
 """Can the data that trained a model be named later?"""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
@@ -59,10 +59,11 @@ def look(repository: Repository) -> Answer:
     tracked = repository.history.tracked if repository.history is not None else frozenset[str]()
     here = {each.path for each in repository.files}
     reads = [(file.at(call), literal(call)) for file, call in table_reads(repository) if literal(call)]
-    kept = [at for at, path in reads if _among(path, tracked)]
+    in_git, on_disk = _endings(tracked), _endings(here)
+    kept = [at for at, path in reads if _plain(path) in in_git]
     if kept:
         return yes("tables that are read are kept in git with the code", *kept[:SHOWN], reads=len(kept))
-    loose = [at for at, path in reads if not _NAMED.search(path) and not _among(path, here)]
+    loose = [at for at, path in reads if not _NAMED.search(path) and _plain(path) not in on_disk]
     if not loose:
         return unknown(
             "where the training data comes from, and which state of it, cannot be read from the code"
@@ -92,10 +93,15 @@ def _named(repository: Repository) -> Iterator[tuple[str, Location]]:
     yield from ((each.tool, each.at) for each in repository.pipelines if each.tool == "dvc")
 
 
-def _among(path: str, known: Collection[str]) -> bool:
-    """Whether a path as code writes it, from wherever it runs, is one of these."""
-    name = path.removeprefix("./").replace("../", "")
-    return any(each == name or each.endswith(f"/{name}") for each in known)
+def _plain(path: str) -> str:
+    """A path as code writes it, without where it starts from."""
+    return path.removeprefix("./").replace("../", "")
+
+
+def _endings(paths: Iterable[str]) -> frozenset[str]:
+    """These paths from the root, and from each of their folders: code may run in any."""
+    parts = [each.split("/") for each in paths]
+    return frozenset("/".join(each[start:]) for each in parts for start in range(len(each)))
 
 
 def _declares(path: str) -> bool:

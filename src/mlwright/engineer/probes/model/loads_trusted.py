@@ -57,14 +57,26 @@ def look(repository: Repository) -> Answer:
 
 
 def _faults(file: PythonFile, old_torch: bool) -> Iterator[tuple[Call, str]]:
-    for call in file.calls:
-        what = _switch(call) or _yaml(call)
+    # A keyword is one of the words of its file: most files have none of these, and few calls to be looked at.
+    switched = not _SWITCHES.isdisjoint(file.words)
+    for call in file.calls if switched else file.called(*_LOADING):
+        what = (_switch(call) if switched else "") or _yaml(call)
         # Since 2.6 torch.load reads weights only, unless it is told otherwise: that is a switch.
         bare = old_torch and call.name == "torch.load" and call.argument("weights_only") is None
         if not what and (bare or call.name in _PICKLES) and _from_outside(file, call):
             what = f"{call.name} of what comes from outside"
         if what:
             yield call, what
+
+
+_SWITCHES: Final = frozenset(
+    ("trust_remote_code", "weights_only", "allow_pickle", "allow_dangerous_deserialization", "safe_mode")
+)
+_LOADING: Final = tuple(
+    sorted(
+        {each.rpartition(".")[2] for each in (*_PICKLES, "torch.load", "yaml.unsafe_load", "yaml.load_all")}
+    )
+)
 
 
 def _switch(call: Call) -> str:

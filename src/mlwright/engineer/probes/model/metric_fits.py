@@ -4,7 +4,16 @@ from typing import Final
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
-from mlwright.engineer.vocabulary.learning import CLASSIFIERS, WRAPPERS, kind, models, ours, said, training
+from mlwright.engineer.vocabulary.learning import (
+    CLASSIFIERS,
+    TABULAR,
+    WRAPPERS,
+    kind,
+    models,
+    ours,
+    said,
+    training,
+)
 from mlwright.engineer.vocabulary.sources import only_bundled
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
@@ -30,7 +39,7 @@ def look(repository: Repository) -> Answer:
         for file in trained
         if file.path in fitting
         for call in file.calls
-        if CLASSIFIERS.fullmatch(call.name)
+        if call.name.startswith(TABULAR) and CLASSIFIERS.fullmatch(call.name)
     ]
     if not made:
         return no_question("no classifier with fit(X, y) is seen")
@@ -41,8 +50,8 @@ def look(repository: Repository) -> Answer:
     scored = [
         file.at(call)
         for file in files
-        for call in file.calls
-        if call.method == "score" and (CLASSIFIERS.fullmatch(call.made_by) or kind(call) in WRAPPERS)
+        for call in file.called("score")
+        if (CLASSIFIERS.fullmatch(call.made_by) or kind(call) in WRAPPERS)
     ]
     places = [place for _, place in said(files, _ACCURACY)] + scored
     if not places:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from mlwright.engineer.facts.code import Call, Comparison, PythonFile
-from mlwright.engineer.facts.memory import remembered
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, unknown, yes
 from mlwright.engineer.vocabulary.artifacts import kept_by_training
-from mlwright.engineer.vocabulary.learning import METRIC, matching, ours, said
+from mlwright.engineer.vocabulary.learning import is_metric, matching, ours, said
 from mlwright.engineer.vocabulary.signs import signs
 from mlwright.engineer.vocabulary.words import SHOWN, listed
 from mlwright.model.contracts import Severity
@@ -88,30 +88,49 @@ def _without(repository: Repository, compared: list[Location]) -> Answer:
 
 
 def _compared(file: PythonFile) -> Iterator[Comparison]:
+    computed = _computed(file) if file.comparisons else {}
+    stops = _stops(file) if file.comparisons else []
     return (
         each
         for each in file.comparisons
-        if METRIC.search(each.text) or _of_metric(file, each) or _says_metric(file, each)
+        if is_metric(each.text)
+        or (each.scope in computed and not computed[each.scope].isdisjoint(_NAME.findall(each.text)))
+        or any(_right_below(each, call) for call in stops)
     )
 
 
-def _of_metric(file: PythonFile, comparison: Comparison) -> bool:
-    """Whether something compared was computed by a metric in the same function: ``found = roc_auc_score(…)``."""
-    words = frozenset(re.findall(r"[A-Za-z_]\w*", comparison.text))
-    return any(
-        not words.isdisjoint(call.results) and METRIC.search(call.method)
-        for call in _scoped(file).get(comparison.scope, ())
-    )
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
 
 
-def _says_metric(file: PythonFile, comparison: Comparison) -> bool:
-    """Whether what stops right below names a metric in its message."""
-    return any(
-        comparison.line <= call.line <= comparison.line + 2
+def _computed(file: PythonFile) -> Mapping[str, set[str]]:
+    """The names that a metric's call gave in each function: ``found = roc_auc_score(…)``."""
+    computed: dict[str, set[str]] = {}
+    for call in file.calls:
+        if call.results and is_metric(call.method):
+            computed.setdefault(call.scope, set()).update(call.results)
+    return computed
+
+
+def _stops(file: PythonFile) -> list[Call]:
+    """The calls that stop and name a metric in their message."""
+    methods = (each for each in file.methods if _may_stop(each))
+    return [
+        call
+        for call in file.called(*methods)
+        if _STOPS.fullmatch(call.name) and any(is_metric(each.text) for each in call.args)
+    ]
+
+
+@lru_cache(maxsize=10_000)
+def _may_stop(method: str) -> bool:
+    return _STOPS.fullmatch(method) is not None
+
+
+def _right_below(comparison: Comparison, call: Call) -> bool:
+    return (
+        call.scope == comparison.scope
         and call.cell == comparison.cell
-        and _STOPS.fullmatch(call.name)
-        and any(METRIC.search(each.text) for each in call.args)
-        for call in _scoped(file).get(comparison.scope, ())
+        and comparison.line <= call.line <= comparison.line + 2
     )
 
 
@@ -125,17 +144,8 @@ def _has_consequence(file: PythonFile, comparison: Comparison) -> bool:
         comparison.line <= call.line <= comparison.line + _NEAR
         and call.cell == comparison.cell
         and (_STOPS.fullmatch(call.name) or _KEEPS.fullmatch(call.name.lower()))
-        for call in _scoped(file).get(comparison.scope, ())
+        for call in file.within(comparison.scope)
     )
-
-
-@remembered
-def _scoped(file: PythonFile) -> Mapping[str, list[Call]]:
-    """The calls of a file by the function around them."""
-    scoped: dict[str, list[Call]] = {}
-    for call in file.calls:
-        scoped.setdefault(call.scope, []).append(call)
-    return scoped
 
 
 PROBE = Probe(

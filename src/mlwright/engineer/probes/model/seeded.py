@@ -7,7 +7,7 @@ from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
 from mlwright.engineer.vocabulary.learning import training_side
 from mlwright.engineer.vocabulary.randomness import Draw, draws, seeds, steadied
-from mlwright.engineer.vocabulary.sides import imports_file
+from mlwright.engineer.vocabulary.sides import reached
 from mlwright.engineer.vocabulary.words import SHOWN, counted, enumerated
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort, Location
@@ -26,7 +26,7 @@ def look(repository: Repository) -> Answer:
             "no source of chance is seen where models are trained (splits are asked for elsewhere)"
         )
     everywhere = frozenset[str]().union(*seeded.values()) if seeded else frozenset()
-    near = {each.file.path: _near(repository, each.file, seeded) for each in drawn}
+    near = _near(repository, {each.file.path: each.file for each in drawn}, seeded)
     loose = [each for each in drawn if each.family not in everywhere]
     far = [each for each in drawn if each.family in everywhere and each.family not in near[each.file.path]]
     values = {"sources": len(drawn), "unseeded": len(loose)}
@@ -41,14 +41,18 @@ def look(repository: Repository) -> Answer:
     return yes(f"{counted(len(drawn), 'source')} of chance, each seeded", *_places(drawn), **values)
 
 
-def _near(repository: Repository, file: PythonFile, seeded: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """The families that a file, or one that imports it or is imported by it, gives a seed."""
-    others = [
-        seeded[each.path]
-        for each in repository.production
-        if seeded[each.path] and (each is file or imports_file(each, file) or imports_file(file, each))
-    ]
-    return frozenset[str]().union(*others)
+def _near(
+    repository: Repository, files: Mapping[str, PythonFile], seeded: Mapping[str, frozenset[str]]
+) -> Mapping[str, frozenset[str]]:
+    """The families that each file, or one that imports it or is imported by it, gives a seed."""
+    seeding = {each.path: each for each in repository.production if seeded[each.path]}
+    there = reached({**files, **seeding}.values(), (*files.values(), *seeding.values())) if seeding else {}
+    return {
+        path: frozenset[str]().union(
+            *(seeded[each] for each in seeding if each == path or path in there[each] or each in there[path])
+        )
+        for path in files
+    }
 
 
 def _places(found: list[Draw]) -> list[Location]:

@@ -25,6 +25,7 @@ _TUNED: Final = frozenset(
     "weight_decay momentum n_neighbors num_boost_round eta min_child_weight max_features num_epochs nb_epoch "
     "n_clusters n_components units kernel_size hidden_layer_sizes num_train_epochs warmup_steps".split()
 )
+_WORDS: Final = frozenset(map(str.lower, _TUNED))
 _ENOUGH: Final = 3
 # What ``alpha`` or ``depth`` mean to these is no hyperparameter.
 _DRAWS: Final = (
@@ -67,12 +68,19 @@ def look(repository: Repository) -> Answer:
 def _written(file: PythonFile) -> Iterator[Call]:
     return (
         call
-        for call in file.calls
-        if any(_is_literal(each.keyword, each.value) for each in call.args)
+        for call in (file.calls if not _WORDS.isdisjoint(file.words) else ())
+        if _has_literal(call)
         and not call.name.startswith(_DRAWS)
         and not call.made_by.startswith(_DRAWS)
         and not _AXES.search(call.name)
     )
+
+
+def _has_literal(call: Call) -> bool:
+    for each in call.args:  # noqa: SIM110 - asked of every call; any() costs twice as much
+        if each.keyword in _TUNED and _is_literal(each.keyword, each.value):
+            return True
+    return False
 
 
 def _is_literal(keyword: str | None, value: object) -> bool:

@@ -33,10 +33,12 @@ def look(repository: Repository) -> Answer:
     found += [
         file.at(each) for file in side for each in file.classes if _CLASS.match(each.name) and each.fields
     ]
-    found += [file.at(call) for file in side for call in file.calls if _typed(call)]
+    found += [file.at(call) for file in side for call in file.called("add_argument") if _typed(call)]
     if found:
         return yes(f"settings have types: {found[0]}", *sorted(set(found))[:SHOWN])
-    bare: list[Location] = [file.at(call) for file in side for call in file.calls if _bare(file, call)]
+    bare: list[Location] = [
+        file.at(call) for file in side for call in file.called(*_LOADS) if _bare(file, call)
+    ]
     if not bare:
         return no_question("no settings file is read where models are trained")
     return no(f"{counted(len(bare), 'settings file')} read as a mapping that nothing checks", *bare[:SHOWN])

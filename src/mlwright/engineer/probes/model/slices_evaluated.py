@@ -6,7 +6,7 @@ from typing import Final
 from mlwright.engineer.facts.code import PythonFile
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
-from mlwright.engineer.vocabulary.learning import METRIC, importing, matching, ours, tabular, training
+from mlwright.engineer.vocabulary.learning import importing, is_metric, matching, ours, tabular, training
 from mlwright.engineer.vocabulary.sections import sections
 from mlwright.engineer.vocabulary.sources import only_bundled
 from mlwright.engineer.vocabulary.words import SHOWN
@@ -39,7 +39,9 @@ def look(repository: Repository) -> Answer:
         file.at(call)
         for file in files
         for call in file.calls
-        if ".groupby." in f".{call.name}" and any(METRIC.search(arg.text) for arg in call.args)
+        if "groupby" in call.name
+        and ".groupby." in f".{call.name}"
+        and any(is_metric(arg.text) for arg in call.args)
     ]
     grouped += [at for file in files for at in _looped(file)]
     if grouped:
@@ -60,9 +62,9 @@ def look(repository: Repository) -> Answer:
 
 def _looped(file: PythonFile) -> Iterator[Location]:
     """Metrics in the loop over the groups of a frame: ``for name, part in frame.groupby(…)``."""
-    groups = [call for call in file.calls if call.method in ("groupby", "group_by") and not call.looped]
-    for call in file.calls:
-        if call.looped and METRIC.search(call.method):
+    groups = [call for call in file.called("groupby", "group_by") if not call.looped]
+    for call in file.calls if groups else ():
+        if call.looped and is_metric(call.method):
             near = (
                 each.scope == call.scope and each.cell == call.cell and 0 < call.line - each.line <= _NEAR
                 for each in groups
