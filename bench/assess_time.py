@@ -116,13 +116,14 @@ def measure(root: Path, other: Sequence[str] | None) -> None:
     files = [each for each in root.rglob("*") if each.is_file()]
     size = sum(each.stat().st_size for each in files)
     note = (
-        f"{len(files):,} files, {size / 1e6:.0f} MB: 2,500 Python files of 8 kB, 300 notebooks with images, 500 manifests,"
-        f" tables (`bench/big_repository.py`). Every process is held to {CORES} cores; {ROUNDS} interleaved rounds, all"
-        f" caches warm. Goal: `mlwright assess` below {GOAL_S} s.\n\n"
-        "Parsing is the floor of whatever looks at Python as a tree; assess reads the rest as well, looks for secrets in"
-        " all text, and puts every question of `mlwright assess --list`. bandit is no rival but the nearest kind of"
-        " program that is widely used: it parses the same .py files in one process and asks some seventy questions about"
-        " security of each node, and looks at no notebook, manifest, table or history. It ran once, as it takes long."
+        f"{len(files):,} files, {size / 1e6:.0f} MB: 2,500 Python files of 8 kB, 300 notebooks with images, 500"
+        f" manifests, tables (`bench/big_repository.py`). Every process is held to {CORES} cores; {ROUNDS} interleaved"
+        f" rounds, all caches warm. Goal: `mlwright assess` below {GOAL_S} s.\n\n"
+        "Parsing is the floor of whatever looks at Python as a tree; assess reads the rest as well, looks for secrets"
+        " in all text, and puts every question of `mlwright assess --list`. bandit is no rival but the nearest kind of"
+        " program that is widely used: it parses the same .py files in one process and asks some seventy questions"
+        " about security of each node, and looks at no notebook, manifest, table or history. It ran once, as it takes"
+        " long."
     )
     rows = [row(what, runs, floor) for what, runs in taken.items()]
     write(Result(name="assess_time", title="Time to assess", note=note, rows=rows))

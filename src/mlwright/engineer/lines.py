@@ -1,7 +1,6 @@
 """The text of places in a repository, for whoever has to know a line again after it moved."""
 
 import json
-import re
 import stat
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -9,7 +8,6 @@ from typing import Final
 from mlwright.model.findings import Location
 
 _LIMIT: Final = 16 * 1024 * 1024
-_BREAK: Final = re.compile(r"\r\n|\r|\n")
 # What a finding about the repository as a whole is pinned to where a reader must be given a file.
 _FRONT_DOORS: Final = ("README.md", "README.rst", "README.txt", "README", "pyproject.toml", "setup.py")
 
@@ -20,13 +18,14 @@ class Lines:
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
         self._read: dict[tuple[str, int | None], tuple[str, ...]] = {}
+        self._folders: dict[Path, bool] = {}
 
     def of(self, path: str, cell: int | None = None) -> tuple[str, ...]:
         """The lines of a file, or those of one cell of a notebook, counted from 1."""
         key = (path, cell)
         if key not in self._read:
             text = self._text(path)
-            self._read[key] = tuple(_BREAK.split(text if cell is None else _cell(text, cell))) if text else ()
+            self._read[key] = _split(text if cell is None else _cell(text, cell)) if text else ()
         return self._read[key]
 
     def at(self, location: Location) -> str:
@@ -49,10 +48,15 @@ class Lines:
         file = self._root.joinpath(*parts)
         try:
             seen = file.lstat()
-            inside = file.parent.resolve().is_relative_to(self._root)
+            inside = self._inside(file.parent)
         except (OSError, ValueError, RuntimeError):  # a name that the system refuses, a loop of links
             return None
         return file if inside and stat.S_ISREG(seen.st_mode) and seen.st_size <= _LIMIT else None
+
+    def _inside(self, folder: Path) -> bool:
+        if folder not in self._folders:
+            self._folders[folder] = folder.resolve().is_relative_to(self._root)
+        return self._folders[folder]
 
     def _text(self, path: str) -> str:
         file = self._plain(path)
@@ -60,6 +64,11 @@ class Lines:
             return file.read_bytes().decode("utf-8", "replace") if file is not None else ""
         except OSError:
             return ""
+
+
+def _split(text: str) -> tuple[str, ...]:
+    # Each of these takes a tenth of the time of one split by a regular expression.
+    return tuple(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
 
 
 def _cell(notebook: str, number: int) -> str:

@@ -224,7 +224,7 @@ def fits(files: Sequence[PythonFile]) -> Iterator[Fit]:
     )
     for file in files:
         framework = file.imports_any(*FRAMEWORKS) is not None
-        for call in file.calls:
+        for call in file.called(*filter(_may_fit, file.methods)):
             what = _fit(call, framework, own)
             if what and not _passing(call, file):
                 yield Fit(file=file, at=file.at(call), what=what, driven=_driven(call, file))
@@ -233,11 +233,18 @@ def fits(files: Sequence[PythonFile]) -> Iterator[Fit]:
             yield Fit(file=file, at=file.at(loop), what="steps an optimizer", driven=_driven(loop, file))
 
 
+_METHODS: Final = _FITS | _STEPS | _LEARNERS | frozenset(name.rpartition(".")[2] for name in _TRAINS)
+
+
+def _may_fit(method: str) -> bool:
+    return method in _METHODS or method.endswith("Trainer")
+
+
 def _passing(call: Call, file: PythonFile) -> bool:
     """Whether groups or densities are worked out in passing, inside a function of a file that keeps no model."""
     if not within(call.made_by, _GROUPS) or not call.scope or file.notebook:
         return False
-    return _KEEPS.isdisjoint(each.method for each in file.calls)
+    return _KEEPS.isdisjoint(file.methods)
 
 
 def _driven(call: Call, file: PythonFile) -> bool:
@@ -314,12 +321,12 @@ def _loop(file: PythonFile) -> Call | None:
         is None
     ):
         return None
-    if not any(map(_steps, file.calls)):
+    if not any(map(_steps, file.called("apply_updates", "step", "update"))):
         return None
     return next(
         (
             call
-            for call in file.calls
+            for call in file.called("backward", "value_and_grad", "grad")
             if call.method in ("backward", "value_and_grad") or call.name in ("jax.grad",)
         ),
         None,

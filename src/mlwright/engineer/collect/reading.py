@@ -1,10 +1,8 @@
 """Reading all Python files and notebooks: within budgets, in several processes where there is much to do."""
 
-import gc
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -16,6 +14,7 @@ from mlwright.engineer.collect.expressions import RawFile
 from mlwright.engineer.collect.making import Maker
 from mlwright.engineer.facts.code import PythonFile, Role
 from mlwright.engineer.facts.repository import FileEntry
+from mlwright.engineer.pauses import without_collector
 from mlwright.engineer.progress import Progress
 
 SOURCE: Final = 1_000_000
@@ -101,7 +100,7 @@ class SourceReader:
     def finish(self, progress: Progress) -> Sources:
         """Everything, once it is there."""
         maker, files = Maker(), dict[int, PythonFile]()
-        with _uncollected():
+        with without_collector():
             for done, (index, raw) in enumerate(self._answers(), 1):
                 entry = self._chosen[index]
                 if "gone" in raw:
@@ -142,15 +141,3 @@ class SourceReader:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    # A million facts without a cycle: the collector would go through them again and again and find nothing.
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

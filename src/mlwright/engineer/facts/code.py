@@ -3,6 +3,7 @@
 What there is a million of is a ``Struct`` and not a frozen dataclass: one is made in 0.1 µs in place of 1.5 µs.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -233,9 +234,9 @@ class PythonFile:
     def called(self, *methods: str) -> Sequence[Call]:
         """The calls whose method, the last part of their name, is one of these, in the order of the text."""
         known = self._by("methods", self._methods)
-        present = [each for each in methods if each in known]
+        present = known.keys() & methods
         if len(present) < 2:
-            return known[present[0]] if present else ()
+            return known[present.pop()] if present else ()
         return [call for call in self.calls if call.method in present]
 
     def within(self, scope: str) -> Sequence[Call]:
@@ -250,15 +251,15 @@ class PythonFile:
         return cast("T", found)
 
     def _methods(self) -> dict[str, list[Call]]:
-        found: dict[str, list[Call]] = {}
+        found = defaultdict[str, list[Call]](list)
         for call in self.calls:
-            found.setdefault(call.method, []).append(call)
+            found[call.method].append(call)
         return found
 
     def _scopes(self) -> dict[str, list[Call]]:
-        found: dict[str, list[Call]] = {}
+        found = defaultdict[str, list[Call]](list)
         for call in self.calls:
-            found.setdefault(call.scope, []).append(call)
+            found[call.scope].append(call)
         return found
 
     def _roots(self) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """A repository as one frozen value that fetches nothing: whatever a probe may ask was read before."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
@@ -151,11 +152,11 @@ def _lowered(repository: Repository) -> tuple[tuple[FileEntry, str, str], ...]:
 @remembered
 def _called(repository: Repository) -> Mapping[str, list[tuple[int, PythonFile, Call]]]:
     """All calls by name, numbered in the order of the text: far fewer names than calls have to be matched."""
-    called: dict[str, list[tuple[int, PythonFile, Call]]] = {}
+    called = defaultdict[str, list[tuple[int, PythonFile, Call]]](list)
     numbers = count()
     for file in repository.python:
         for call in file.calls:
-            called.setdefault(call.name, []).append((next(numbers), file, call))
+            called[call.name].append((next(numbers), file, call))
     return called
 
 
@@ -180,6 +181,8 @@ def _paths_matching(patterns: tuple[str, ...]) -> Callable[[str, str], bool]:
     other = tuple(each for each in patterns if each not in plain | ends | around)
     endings, parts = tuple(inner[each] for each in sorted(ends)), [inner[each] for each in sorted(around)]
     whole = _matching(other)
+    # Whatever matches holds the longest plain part of a pattern, if that has no set of letters.
+    holds = ["" if "[" in each else max(_MARKS.split(each), key=len) for each in other]
 
     def matching(path: str, name: str) -> bool:
         if name in plain or path in plain or path.endswith(endings):
@@ -187,7 +190,10 @@ def _paths_matching(patterns: tuple[str, ...]) -> Callable[[str, str], bool]:
         for part in parts:
             if part in path:
                 return True
-        return bool(other) and (whole(path) or whole(name))
+        for part in holds:
+            if part in path:
+                return whole(path) or whole(name)
+        return False
 
     return matching
 

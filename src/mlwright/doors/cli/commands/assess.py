@@ -17,6 +17,7 @@ from mlwright.doors.reports.sarif import sarif
 from mlwright.doors.reports.terminal import details, finding_in_full, first_screen, rubric
 from mlwright.doors.reports.words import topic
 from mlwright.engineer.baseline import write_baseline
+from mlwright.engineer.pauses import without_collector
 from mlwright.engineer.probe import Probe
 from mlwright.engineer.progress import Progress
 from mlwright.engineer.rubrics.catalogue import RUBRICS
@@ -183,7 +184,8 @@ def _stand(door: Door, asked: Asked) -> Standing:
 
 
 def _look(door: Door, asked: Asked, path: Path, progress: Progress) -> Assessment:
-    assessment, _ = door.engineer.assess(path, mlflow=asked.mlflow, progress=progress)
+    with without_collector(for_good=True):
+        assessment, _ = door.engineer.assess(path, mlflow=asked.mlflow, progress=progress)
     return assessment
 
 

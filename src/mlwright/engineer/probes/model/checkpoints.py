@@ -53,14 +53,11 @@ def look(repository: Repository) -> Answer:
 
 
 def _loops(file: PythonFile) -> list[Location]:
-    steps = [
-        file.at(call) for call in file.calls if call.method in ("backward", "apply_gradients") and call.looped
-    ]
+    steps = [file.at(call) for call in file.called("backward", "apply_gradients") if call.looped]
     return steps + [
         file.at(call)
-        for call in file.calls
-        if call.method in ("fit", "fit_generator")
-        and (epochs := call.argument("epochs")) is not None
+        for call in file.called("fit", "fit_generator")
+        if (epochs := call.argument("epochs")) is not None
         and (not isinstance(epochs.value, int) or epochs.value >= _FEW)
     ]
 

@@ -1,12 +1,12 @@
 """Is a classifier judged by more than the share of right answers?"""
 
+from functools import lru_cache
 from typing import Final
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, unknown, yes
 from mlwright.engineer.vocabulary.learning import (
     CLASSIFIERS,
-    TABULAR,
     WRAPPERS,
     kind,
     models,
@@ -30,16 +30,17 @@ _BEYOND: Final = frozenset(
 _ACCURACY: Final = frozenset(("accuracy_score", "accuracy"))
 
 
+@lru_cache(maxsize=10_000)
+def _is_classifier(name: str) -> bool:
+    return CLASSIFIERS.fullmatch(name) is not None
+
+
 def look(repository: Repository) -> Answer:
     """Look for any metric beside accuracy in the whole repository, once a classifier is fitted."""
     trained = training(repository)
     fitting = {file.path for file, _ in models(trained)}
     made = [
-        call
-        for file in trained
-        if file.path in fitting
-        for call in file.calls
-        if call.name.startswith(TABULAR) and CLASSIFIERS.fullmatch(call.name)
+        call for file in trained if file.path in fitting for call in file.calls if _is_classifier(call.name)
     ]
     if not made:
         return no_question("no classifier with fit(X, y) is seen")

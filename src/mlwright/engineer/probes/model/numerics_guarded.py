@@ -28,17 +28,13 @@ def look(repository: Repository) -> Answer:
         (file, call)
         for file in training(repository)
         if file.imports_any(*GRADIENT)
-        for call in file.calls
+        for call in file.called("backward", "apply_gradients", "apply_updates")
         if call.method in ("backward", "apply_gradients") or call.name == "optax.apply_updates"
     ]
     if any(file.imports_any(*_GUARDED) for file in training(repository)):
         return yes("the trainer of the framework clips gradients or stops by itself")
     if not steps:
-        fitted = any(
-            call.method in _KERAS and "keras" in call.made_by
-            for f in training(repository)
-            for call in f.calls
-        )
+        fitted = any("keras" in call.made_by for f in training(repository) for call in f.called(*_KERAS))
         if fitted:
             return unknown(
                 "Keras trains on after a NaN unless told otherwise; whether it ever came near one cannot be told"
