@@ -288,4 +288,4 @@ def test_the_title_of_what_does_not_hold_never_gets_through(broken: Finding, fra
 def test_hostile_length_takes_no_long_time(text: str) -> None:
     started = time.monotonic()
     check(text, BOOK)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 40  # a guard against growth without bound, not a measurement

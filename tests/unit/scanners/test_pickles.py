@@ -199,10 +199,8 @@ def test_bombs_are_named_and_take_little_time_and_memory(tmp_path: Path) -> None
     named, used = done.stdout.splitlines()
     assert named.split() == [f"{name}=not-looked-at" for name in sorted(BOMBS)]
     megabytes, seconds = used.split()
-    assert (
-        int(megabytes) < 1200
-    )  # the bombs would be gigabytes; the interpreter and its libraries are some hundred
-    assert float(seconds) < 20
+    assert int(megabytes) < 1200  # unpacked the bombs are gigabytes
+    assert float(seconds) < 40
 
 
 arrays = st.one_of(

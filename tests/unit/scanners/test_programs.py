@@ -72,7 +72,7 @@ def test_a_dockerfile_that_would_take_for_ever_is_passed_over(tmp_path: Path) ->
     (tmp_path / "Dockerfile.less").write_text("FROM a:1\nRUN " + "(" * 150, encoding="utf-8")
     started = time.monotonic()
     scan = HadolintScanner(limit_s=6.0).scan(tmp_path, ["Dockerfile", "Dockerfile.deep", "Dockerfile.less"])
-    assert time.monotonic() - started < 12
+    assert time.monotonic() - started < 40  # a guard against growth without bound, not a measurement
     assert ("Dockerfile.deep", "not-looked-at") in [(hit.location.path, hit.rule) for hit in scan.hits]
     assert ("Dockerfile", "DL3006") in [(hit.location.path, hit.rule) for hit in scan.hits]
 
@@ -220,4 +220,4 @@ def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
     )
     started = time.monotonic()
     run([str(program)], tmp_path, 1.0)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40  # a guard against growth without bound, not a measurement

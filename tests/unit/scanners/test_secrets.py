@@ -157,7 +157,7 @@ def test_twenty_megabytes_take_seconds(tmp_path: Path) -> None:
     scan = scanner.scan(tmp_path, paths)
     assert (scan.looked_at, scan.hits) == (24, ())
     assert len(block) * 24 > 20_000_000
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 40  # a guard against growth without bound, not a measurement
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_no_text_makes_it_slow(tmp_path: Path, bytes_: bytes) -> None:
     (tmp_path / "a.py").write_bytes(bytes_[:1_000_000])
     started = time.process_time()
     DetectSecretsScanner().scan(tmp_path, ["a.py"])
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 40  # a guard against growth without bound, not a measurement
 
 
 def test_nothing_global_is_left_behind(tmp_path: Path) -> None:
