@@ -131,12 +131,6 @@ def importers(files: Iterable[PythonFile], of: Iterable[PythonFile]) -> tuple[Py
     return tuple(file for file in files if any(True for _ in _reached(file, known)))
 
 
-def imports_file(file: PythonFile, other: PythonFile) -> bool:
-    """Whether a file imports another one, or something of it, by any name it may have."""
-    return bool(importers((file,), (other,)))
-
-
-@remembered
 def _names(files: tuple[PythonFile, ...]) -> Mapping[str, Mapping[str, list[str]]]:
     """The paths of files by the names under which they may be imported, apart for each first part of a name."""
     known: dict[str, dict[str, list[str]]] = defaultdict(dict)

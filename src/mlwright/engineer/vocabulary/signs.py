@@ -35,10 +35,10 @@ def signs(
         objects: kinds of Kubernetes objects.
     """
     if packages:
-        yield from (
-            ("imports " + _head(packages, repository, place), place)
-            for place in repository.importing(*packages)
-        )
+        for file in repository.production:
+            found = file.imports_any(*packages)
+            if found is not None:
+                yield f"imports {found.name}", file.at(found)
     if calls:
         yield from ((f"calls {call.name}", file.at(call)) for file, call in repository.calls(*calls))
     if files:
@@ -64,9 +64,3 @@ def shown(found: Iterator[Sign], holds: str, lacks: str) -> Answer:
     if not seen:
         return no(lacks)
     return yes(f"{holds}: {seen[0][0]}", *(place for _, place in seen[:MOST]), signs=len(seen))
-
-
-def _head(packages: tuple[str, ...], repository: Repository, place: Location) -> str:
-    file = next(each for each in repository.python if each.path == place.path)
-    found = file.imports_any(*packages)
-    return found.name if found else packages[0]

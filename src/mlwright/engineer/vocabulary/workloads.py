@@ -6,11 +6,10 @@ from typing import Final
 from mlwright.engineer.facts.configuration import Container, Plain
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, no, no_question, yes
-from mlwright.model.findings import Location
+from mlwright.engineer.vocabulary.words import SHOWN
 
 COMPOSE: Final = "compose"
 LONG_RUNNING: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout", "Pod")
-SHOWN: Final = 20
 
 
 def cluster_containers(repository: Repository, *kinds: str) -> tuple[Container, ...]:
@@ -74,8 +73,3 @@ def context(container: Container, key: str) -> Plain:
     """A value of the security context: the container's own, else the pod's."""
     own = below(container.spec, "securityContext", key)
     return own if own is not None else below(container.pod, "securityContext", key)
-
-
-def first_place(*places: Location) -> tuple[Location, ...]:
-    """The places that fit into a finding."""
-    return places[:SHOWN]

@@ -2,7 +2,7 @@
 
 from mlwright.engineer.facts.repository import Repository
 from mlwright.engineer.probe import Answer, Probe, When, no, no_question, yes
-from mlwright.engineer.vocabulary.workloads import first_place
+from mlwright.engineer.vocabulary.words import SHOWN
 from mlwright.model.contracts import Severity
 from mlwright.model.findings import Effort
 
@@ -28,9 +28,7 @@ def look(repository: Repository) -> Answer:
                 break
     if wide:
         first, said = wide[0]
-        return no(
-            f"{first.kind} {first.name} {said}", *first_place(*(each.at for each, _ in wide)), wide=len(wide)
-        )
+        return no(f"{first.kind} {first.name} {said}", *[each.at for each, _ in wide][:SHOWN], wide=len(wide))
     return yes(
         f"{len(repository.kubernetes)} objects, none grants everything", objects=len(repository.kubernetes)
     )
