@@ -7,6 +7,7 @@
     │   ├── SettingsError              mlwright.toml has faults (all of them are listed)
     │   ├── ContractInvalid            a contract file is not valid ODCS v3.1
     │   ├── PipelineInvalid            a project's pipeline file cannot be used
+    │   ├── Unsupported                what was asked for is not offered here
     │   └── BadRequest                 a request over the wire cannot be served as it is
     ├── CheckFailed                1   everything worked, and the answer is no
     │   ├── ContractBroken             data does not keep its contract
@@ -15,7 +16,8 @@
     ├── NotFound (LookupError)     3   nothing has that name
     ├── Conflict                   4   something else is in the way
     │   ├── PortInUse
-    │   └── AlreadyRunning
+    │   ├── AlreadyRunning
+    │   └── AlreadyExists              the name is taken
     ├── StorageError               5   the stored state cannot be used
     │   ├── DatabaseNewer
     │   ├── DatabaseUnavailable
@@ -25,6 +27,8 @@
     │   ├── ModelLoadFailed
     │   ├── ModelUntrusted
     │   ├── SignatureMismatch
+    │   ├── EnvironmentFailed          the packages that a model needs cannot be installed together
+    │   │   └── EnvironmentUndecided   it could not be found out whether they can
     │   └── AdvisorFailed              the language model does not answer, or not in its protocol
     ├── DataError                  7   a data source cannot be read
     │   ├── ServerUnavailable          a tracking server of others cannot be read
@@ -114,6 +118,10 @@ class PipelineInvalid(UsageError):
     """A project's pipeline file cannot be imported, or does not define what was asked for."""
 
 
+class Unsupported(UsageError):
+    """What was asked for exists elsewhere and is not offered here."""
+
+
 class BadRequest(UsageError):
     """A request over the wire cannot be served as it is; ``faults`` names field and row."""
 
@@ -163,6 +171,10 @@ class AlreadyRunning(Conflict):
     """Another mlwright process holds this project."""
 
 
+class AlreadyExists(Conflict):
+    """Something has this name already."""
+
+
 class StorageError(MlwrightError):
     """The stored state cannot be used."""
 
@@ -201,6 +213,14 @@ class ModelUntrusted(ModelError):
 
 class SignatureMismatch(ModelError):
     """The input does not match the model's signature."""
+
+
+class EnvironmentFailed(ModelError):
+    """The packages that a model needs cannot be installed together; ``faults`` names the missing and clashing ones."""
+
+
+class EnvironmentUndecided(EnvironmentFailed):
+    """Whether the packages that a model needs can be installed could not be found out: no index answers, for one."""
 
 
 class AdvisorFailed(ModelError):

@@ -16,6 +16,10 @@ from mlwright.errors import DatabaseNewer, StorageError
 
 AT = datetime(2013, 4, 1, 12, 30, 0, 5, tzinfo=UTC)
 MARK = "INSERT INTO ledger_marks VALUES ('watched:delay', '2013-04-01')"
+RUN = (
+    "INSERT INTO tracking_runs (id, experiment, name, status, started_ms, actor, artifact_root)"
+    " VALUES ('r', {experiment}, 'n', 'RUNNING', 0, 'a', 'mlflow-artifacts:/0/r/artifacts')"
+)
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
@@ -78,8 +82,7 @@ def test_a_second_start_changes_nothing(engine, backups):
 def test_a_backup_of_the_old_state_is_made_before_an_upgrade(engine, backups, tmp_path):
     head = migrate(engine, backups=backups, at=AT).after
     with engine.begin() as tx:
-        tx.exec_driver_sql("INSERT INTO tracking_experiments VALUES ('delay', 0)")
-        tx.exec_driver_sql("INSERT INTO tracking_runs VALUES ('r','delay','n','RUNNING',0,0,'a',NULL,1,'h')")
+        tx.exec_driver_sql(RUN.format(experiment=0))
         tx.exec_driver_sql(MARK)
     report = migrate(engine, backups=backups, at=AT, scripts=scripts_after(tmp_path, engine))
     assert (report.before, report.after) == (head, "9999")
@@ -89,7 +92,7 @@ def test_a_backup_of_the_old_state_is_made_before_an_upgrade(engine, backups, tm
     assert values(tmp_path / "a.db") == [("changed",)]
     with engine.begin() as tx:
         # Rebuilding a table that runs refer to neither lost them nor left references unchecked.
-        assert tx.exec_driver_sql("SELECT experiment FROM tracking_runs").scalar_one() == "delay"
+        assert tx.exec_driver_sql("SELECT experiment FROM tracking_runs").scalar_one() == 0
         assert tx.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
     backup = open_engine(f"sqlite:///{report.backup}")
     assert current_revision(backup) == head
@@ -101,7 +104,7 @@ def test_a_backup_of_the_old_state_is_made_before_an_upgrade(engine, backups, tm
     [
         "raise RuntimeError('no')",
         "op.execute('SELECT * FROM nowhere')",
-        "op.execute(\"INSERT INTO tracking_runs VALUES ('r','nowhere','n','R',0,0,'a',NULL,1,'h')\")",
+        f'op.execute("{RUN.format(experiment=77)}")',
     ],
     ids=["raises", "sql", "reference"],
 )

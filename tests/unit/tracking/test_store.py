@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, func, select
 
-from mlwright.errors import Conflict, NotFound
+from mlwright.errors import NotFound, UsageError
 from mlwright.model.ids import Digest, RunId
 from mlwright.model.instants import from_micros
 from mlwright.model.tracking import DatasetVersion, Environment, Metric, RunStatus
 from mlwright.stages.tracking import store
+from mlwright.stages.tracking.experiments import delete_experiment, find_experiment
+from mlwright.stages.tracking.records import read_records
+from mlwright.stages.tracking.runs import add_run, find_run
 from mlwright.stages.tracking.tables import experiments, metadata
 
 AT = datetime(2013, 4, 1, tzinfo=UTC)
@@ -52,7 +55,7 @@ def test_a_run_comes_back_with_everything_recorded_about_it(tx):
     flights = DatasetVersion(name="flights", digest=Digest("blake3:aa"), rows=10, contract="flights@1")
     weather = DatasetVersion(name="weather", digest=Digest("blake3:bb"), rows=20, contract="weather@1")
     store.log_params(tx, run, {"learning_rate": "0.1", "depth": "3"})
-    store.log_metrics(tx, run, [Metric(key="auc", value=0.7, step=0, at=AT)])
+    store.log_metrics(tx, run, [Metric(key="auc", value=0.7, step=0, at_ms=0)])
     store.set_tags(tx, run, {"team": "delay"})
     store.add_datasets(tx, run, [weather, flights])
     store.add_datasets(tx, run, [flights])
@@ -92,12 +95,12 @@ def test_nan_and_the_infinities_survive(tx):
     run = begin(tx).id
     values = [math.inf, -math.inf, math.nan, 0.1, 5e-324]
     store.log_metrics(
-        tx, run, [Metric(key="loss", value=value, step=step, at=AT) for step, value in enumerate(values)]
+        tx, run, [Metric(key="loss", value=value, step=step, at_ms=0) for step, value in enumerate(values)]
     )
     assert [repr(each.value) for each in store.metric_history(tx, run, "loss")] == [
         repr(value) for value in values
     ]
-    store.log_metrics(tx, run, [Metric(key="loss", value=math.nan, step=9, at=AT)])
+    store.log_metrics(tx, run, [Metric(key="loss", value=math.nan, step=9, at_ms=0)])
     assert math.isnan(store.get_run(tx, run).metrics["loss"])
 
 
@@ -107,7 +110,7 @@ logged = st.lists(
         key=st.sampled_from(["auc", "loss"]),
         value=st.integers(0, 10**6).map(float),
         step=st.integers(0, 4),
-        at=st.integers(0, 3).map(seconds),
+        at_ms=st.integers(0, 3),
     ),
     max_size=12,
 )
@@ -115,22 +118,21 @@ logged = st.lists(
 
 @given(st.lists(logged, max_size=4))
 @settings(max_examples=30)
-def test_latest_is_the_highest_step_then_instant_then_the_last_logged(batches):
+def test_latest_is_the_highest_step_then_instant_then_value_and_a_point_counts_once(batches):
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
     with engine.begin() as tx:
         run = begin(tx).id
         for batch in batches:
             store.log_metrics(tx, run, batch)
+        flat = list(dict.fromkeys(each for batch in batches for each in batch))
         expected = {}
-        for each in (each for batch in batches for each in batch):
-            best = expected.get(each.key)
-            if best is None or (each.step, each.at) >= (best.step, best.at):
-                expected[each.key] = each
-        assert store.get_run(tx, run).metrics == {key: each.value for key, each in expected.items()}
-        flat = [each for batch in batches for each in batch if each.key == "auc"]
+        for each in sorted(flat, key=lambda each: (each.step, each.at_ms, each.value)):
+            expected[each.key] = each.value
+        assert store.get_run(tx, run).metrics == expected
+        auc = [each for each in flat if each.key == "auc"]
         # sorted() is stable, and the history keeps the order of logging among equals.
-        assert store.metric_history(tx, run, "auc") == sorted(flat, key=lambda each: (each.step, each.at))
+        assert store.metric_history(tx, run, "auc") == sorted(auc, key=lambda each: (each.step, each.at_ms))
     engine.dispose()
 
 
@@ -138,7 +140,7 @@ def test_a_param_never_changes_and_a_tag_may(tx):
     run = begin(tx).id
     store.log_params(tx, run, {"depth": "3"})
     store.log_params(tx, run, {"depth": "3", "rate": "0.1"})
-    with pytest.raises(Conflict) as caught:
+    with pytest.raises(UsageError, match="Changing param values is not allowed") as caught:
         store.log_params(tx, run, {"depth": "4", "rate": "0.2", "new": "1"})
     assert {fault.where for fault in caught.value.faults} == {"depth", "rate"}
     assert store.get_run(tx, run).params == {"depth": "3", "rate": "0.1"}
@@ -181,7 +183,7 @@ def test_runs_are_listed_newest_first_and_can_be_narrowed(tx):
     second = begin(tx, at=seconds(2)).id
     other = begin(tx, at=seconds(3), experiment="churn").id
     store.end_run(tx, first, RunStatus.FINISHED, seconds(9))
-    store.log_metrics(tx, second, [Metric(key="auc", value=0.6, step=0, at=AT)])
+    store.log_metrics(tx, second, [Metric(key="auc", value=0.6, step=0, at_ms=0)])
     assert [run.id for run in store.list_runs(tx)] == [other, second, first]
     assert [run.id for run in store.list_runs(tx, experiment="delay", limit=1)] == [second]
     assert [run.id for run in store.list_runs(tx, status=RunStatus.FINISHED)] == [first]
@@ -201,6 +203,36 @@ def test_runs_whose_process_is_gone_become_killed(tx):
     assert status == {gone: "KILLED", living: "RUNNING", elsewhere: "RUNNING", ended: "FINISHED"}
     assert store.get_run(tx, gone).ended == seconds(9)
     assert store.mark_interrupted(tx, seconds(10), lambda pid: pid == 200) == []
+
+
+def test_runs_of_clients_have_no_process_and_are_never_touched(tx):
+    own = begin(tx, pid=100)
+    theirs = RunId("0" * 32)
+    experiment = find_run(tx, own.id).experiment
+    add_run(tx, theirs, experiment=experiment, name="n", started_ms=1, actor="", values={})
+    assert store.mark_interrupted(tx, seconds(9), lambda pid: False) == [own.id]
+    assert store.get_run(tx, theirs).status is RunStatus.RUNNING
+
+
+def test_a_client_of_the_protocol_sees_our_runs_with_name_place_and_source(tx):
+    run = begin(tx)
+    [record] = read_records(tx, [find_run(tx, run.id).number])
+    assert record.artifact_root == f"mlflow-artifacts:/{record.experiment_id}/{run.id}/artifacts"
+    assert record.tags == {
+        "mlflow.runName": "train",
+        "mlflow.user": "ada",
+        "mlflow.source.name": "train",
+        "mlflow.source.type": "LOCAL",
+    }
+
+
+def test_a_deleted_run_is_not_listed_and_a_new_one_restores_its_experiment(tx):
+    first = begin(tx).id
+    delete_experiment(tx, str(find_run(tx, first).experiment), AT)
+    assert store.list_runs(tx) == []
+    second = begin(tx).id
+    assert [run.id for run in store.list_runs(tx, experiment="delay")] == [second]
+    assert find_experiment(tx, str(find_run(tx, second).experiment), active=True)
 
 
 def test_by_default_the_run_belongs_to_this_process(tx):

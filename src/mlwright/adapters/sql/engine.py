@@ -116,6 +116,8 @@ def _prepare_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry) ->
     if mode not in {"wal", "memory"}:
         raise sqlite3.OperationalError(f"journal mode is {mode}: write-ahead logging does not work here")
     cursor.execute("PRAGMA synchronous=FULL")
+    # Pages that were read once are looked at where the operating system keeps them.
+    cursor.execute("PRAGMA mmap_size=268435456")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
@@ -135,12 +137,18 @@ def _enter_wal(cursor: DBAPICursor) -> str:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    if connection.get_execution_options().get("mlwright_read"):
-        connection.exec_driver_sql("PRAGMA query_only=1")
-        connection.exec_driver_sql("BEGIN")
-    else:
-        connection.exec_driver_sql("PRAGMA query_only=0")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # By the driver itself: SQLAlchemy's own way would cost more than a small transaction does.
+    proxied = connection.connection
+    driver = proxied.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    reads = bool(connection.get_execution_options().get("mlwright_read"))
+    try:
+        if proxied.info.get("query_only") != reads:
+            driver.execute(f"PRAGMA query_only={int(reads)}")
+            proxied.info["query_only"] = reads
+        driver.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+    except sqlite3.Error as fault:
+        raise _unavailable(connection.engine, fault) or fault from fault
 
 
 def _begin_postgres(connection: Connection) -> None:
@@ -152,19 +160,28 @@ def _name_the_fault(context: ExceptionContext) -> None:
     """Turn the driver's errors about the database itself into ours; those about a statement stay."""
     fault = context.original_exception
     engine = context.engine
-    where = engine.url.render_as_string(hide_password=True) if engine else None
-    text = str(fault)
     if isinstance(fault, sqlite3.Error):
-        why = next((why for part, why in _SQLITE_FAULTS.items() if part in text), None)
+        named = _unavailable(engine, fault)
         # A read transaction that writes is our own fault, not the file's.
         if context.connection and context.connection.get_execution_options().get("mlwright_read"):
-            why = None if "readonly" in text else why
-    else:
-        why = text.strip() if context.is_disconnect else None
-    if why:
-        raise DatabaseUnavailable(
-            "the database cannot be used", where=where, why=why, next_command="mlwright doctor"
-        ) from fault
+            named = None if "readonly" in str(fault) else named
+        if named:
+            raise named from fault
+    elif context.is_disconnect:
+        raise _cannot_be_used(engine, str(fault).strip()) from fault
+
+
+def _unavailable(engine: Engine | None, fault: sqlite3.Error) -> DatabaseUnavailable | None:
+    text = str(fault)
+    why = next((why for part, why in _SQLITE_FAULTS.items() if part in text), None)
+    return _cannot_be_used(engine, why) if why else None
+
+
+def _cannot_be_used(engine: Engine | None, why: str) -> DatabaseUnavailable:
+    where = engine.url.render_as_string(hide_password=True) if engine else None
+    return DatabaseUnavailable(
+        "the database cannot be used", where=where, why=why, next_command="mlwright doctor"
+    )
 
 
 def _prove(engine: Engine) -> None:

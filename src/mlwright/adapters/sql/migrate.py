@@ -85,7 +85,7 @@ def migrate(engine: Engine, *, backups: Path, at: datetime, scripts: Path = SHIP
             return MigrationReport(before=before, after=head)
         backup = _back_up(engine, tx, backups / f"mlwright-{before}-{at:%Y%m%dT%H%M%S%fZ}.db")
         try:
-            _upgrade(tx, directory)
+            _upgrade(tx, directory, at)
         except Exception as fault:
             kept = f"; a copy is in {backup}" if backup else ""
             raise StorageError(
@@ -140,11 +140,13 @@ def _alone(engine: Engine) -> Iterator[Connection]:
             driver.execute(f"PRAGMA busy_timeout={waited}")
 
 
-def _upgrade(tx: Connection, directory: ScriptDirectory) -> None:
+def _upgrade(tx: Connection, directory: ScriptDirectory, at: datetime) -> None:
     def steps(revision: str, context: MigrationContext) -> list[RevisionStep]:
         return directory._upgrade_revs("head", revision)
 
-    with EnvironmentContext(Config(), directory, fn=steps, destination_rev="head") as environment:
+    # A migration that writes rows of its own asks op.get_context().config for the instant.
+    config = Config(attributes={"at": at})
+    with EnvironmentContext(config, directory, fn=steps, destination_rev="head") as environment:
         # Without this Alembic would not trust SQLite to undo a change of schema.
         environment.configure(connection=tx, transactional_ddl=True)
         environment.run_migrations()

@@ -1,33 +1,41 @@
-"""Experiments and runs in the database. The caller owns every transaction."""
+"""Runs of our own pipelines: the words of the platform over the tables of every run. The caller owns transactions."""
 
+import json
 import os
 import platform
 import secrets
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, Table, and_, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Row
+from sqlalchemy import Connection, select, update
 
-from mlwright.errors import Conflict, Fault, NotFound
 from mlwright.model.ids import Digest, RunId
 from mlwright.model.instants import from_micros, to_micros
-from mlwright.model.tracking import DatasetVersion, Environment, Metric, Run, RunStatus
-from mlwright.stages.tracking.tables import (
-    datasets,
-    environments,
-    experiments,
-    latest_metrics,
-    metrics,
-    params,
-    runs,
-    tags,
+from mlwright.model.tracking import (
+    Dataset,
+    DatasetInput,
+    DatasetVersion,
+    Environment,
+    Metric,
+    Run,
+    RunRecord,
+    RunStatus,
 )
+from mlwright.stages.tracking.experiments import ensure_experiment, insert
+from mlwright.stages.tracking.history import append_metrics, read_history
+from mlwright.stages.tracking.inputs import add_inputs
+from mlwright.stages.tracking.records import read_records
+from mlwright.stages.tracking.runs import add_run, find_run, write_params, write_tags
+from mlwright.stages.tracking.tables import environments, experiments, runs
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+_ROWS: Final = "mlwright.rows"
+_CONTRACT: Final = "mlwright.contract"
+_THEIRS: Final = "mlflow."
+"""Tags that clients of the MLflow protocol keep for themselves begin so; their pages hide them, and so do ours."""
 
 
 def new_run_id(at: datetime) -> RunId:
@@ -58,32 +66,31 @@ def create_run(
         tx: a writing transaction.
         experiment: the experiment's name.
         name: the run's name; need not be unique.
-        at: the instant it started.
+        at: the instant it started; kept to the millisecond.
         actor: who or what started it.
         pid: the process that does the work; this one unless given.
         host: the machine that the process is on; this one unless given.
     """
-    started = to_micros(at)
-    tx.execute(_insert(tx, experiments).values(name=experiment, created_at=started).on_conflict_do_nothing())
     run = new_run_id(at)
-    tx.execute(
-        _insert(tx, runs).values(
-            id=run,
-            experiment=experiment,
-            name=name,
-            status=RunStatus.RUNNING.value,
-            started_at=started,
-            actor=actor,
-            pid=os.getpid() if pid is None else pid,
-            host=platform.node() if host is None else host,
-        )
+    started_ms = to_micros(at) // 1000
+    add_run(
+        tx,
+        run,
+        experiment=ensure_experiment(tx, experiment, at),
+        name=name,
+        started_ms=started_ms,
+        actor=actor,
+        # What the pages of MLflow show beside a run.
+        values={"mlflow.user": actor, "mlflow.source.name": name, "mlflow.source.type": "LOCAL"},
+        pid=os.getpid() if pid is None else pid,
+        host=platform.node() if host is None else host,
     )
     return Run(
         id=run,
         experiment=experiment,
         name=name,
         status=RunStatus.RUNNING,
-        started=at,
+        started=from_micros(started_ms * 1000),
         ended=None,
         actor=actor,
     )
@@ -94,25 +101,9 @@ def log_params(tx: Connection, run: RunId, values: Mapping[str, str]) -> None:
 
     Raises:
         NotFound: there is no such run.
-        Conflict: a param has another value already; none of the values was recorded.
+        UsageError: a param has another value already; none of the values was recorded.
     """
-    _require(tx, run, lock=True)
-    if not values:
-        return
-    known = select(params.c.key, params.c.value).where(params.c.run == run, params.c.key.in_(values))
-    before: dict[str, str] = {row.key: row.value for row in tx.execute(known)}
-    faults = [
-        Fault(where=key, what=f"is {before[key]!r} already and cannot become {value!r}")
-        for key, value in values.items()
-        if before.get(key, value) != value
-    ]
-    if faults:
-        raise Conflict(
-            f"params of run {run} cannot change", faults=faults, next_command=f"mlwright runs {run}"
-        )
-    rows = [{"run": run, "key": key, "value": value} for key, value in values.items() if key not in before]
-    if rows:
-        tx.execute(_insert(tx, params).on_conflict_do_nothing(), rows)
+    write_params(tx, find_run(tx, run).number, values)
 
 
 def log_metrics(tx: Connection, run: RunId, values: Sequence[Metric]) -> None:
@@ -124,28 +115,7 @@ def log_metrics(tx: Connection, run: RunId, values: Sequence[Metric]) -> None:
     Raises:
         NotFound: there is no such run.
     """
-    _require(tx, run)
-    rows = [
-        {"run": run, "key": each.key, "step": each.step, "at": to_micros(each.at), "value": each.value}
-        for each in values
-    ]
-    if not rows:
-        return
-    tx.execute(_insert(tx, metrics), rows)
-    last: dict[str, dict[str, object]] = {}
-    for row in sorted(rows, key=lambda row: (row["step"], row["at"])):
-        last[str(row["key"])] = row
-    upsert = _insert(tx, latest_metrics)
-    new, old = upsert.excluded, latest_metrics.c
-    tx.execute(
-        upsert.on_conflict_do_update(
-            index_elements=["run", "key"],
-            set_={"step": new.step, "at": new.at, "value": new.value},
-            where=or_(new.step > old.step, and_(new.step == old.step, new.at >= old.at)),
-        ),
-        # In one order always, so that two writers of the same run cannot wait for each other in a ring.
-        [last[key] for key in sorted(last)],
-    )
+    append_metrics(tx, find_run(tx, run).number, values)
 
 
 def set_tags(tx: Connection, run: RunId, values: Mapping[str, str]) -> None:
@@ -154,15 +124,7 @@ def set_tags(tx: Connection, run: RunId, values: Mapping[str, str]) -> None:
     Raises:
         NotFound: there is no such run.
     """
-    _require(tx, run)
-    if values:
-        upsert = _insert(tx, tags)
-        tx.execute(
-            upsert.on_conflict_do_update(
-                index_elements=["run", "key"], set_={"value": upsert.excluded.value}
-            ),
-            [{"run": run, "key": key, "value": values[key]} for key in sorted(values)],
-        )
+    write_tags(tx, find_run(tx, run).number, values)
 
 
 def add_datasets(tx: Connection, run: RunId, used: Iterable[DatasetVersion]) -> None:
@@ -171,10 +133,7 @@ def add_datasets(tx: Connection, run: RunId, used: Iterable[DatasetVersion]) -> 
     Raises:
         NotFound: there is no such run.
     """
-    _require(tx, run)
-    rows = [{"run": run, **asdict(each)} for each in sorted(used, key=lambda each: (each.name, each.digest))]
-    if rows:
-        tx.execute(_insert(tx, datasets).on_conflict_do_nothing(), rows)
+    add_inputs(tx, find_run(tx, run), [_to_input(each) for each in used])
 
 
 def set_environment(tx: Connection, run: RunId, environment: Environment) -> None:
@@ -183,9 +142,12 @@ def set_environment(tx: Connection, run: RunId, environment: Environment) -> Non
     Raises:
         NotFound: there is no such run.
     """
-    _require(tx, run)
-    tx.execute(delete(environments).where(environments.c.run == run))
-    tx.execute(_insert(tx, environments).values(run=run, environment=asdict(environment)))
+    upsert = insert(tx, environments).values(run=find_run(tx, run).number, environment=asdict(environment))
+    tx.execute(
+        upsert.on_conflict_do_update(
+            index_elements=["run"], set_={"environment": upsert.excluded.environment}
+        )
+    )
 
 
 def end_run(tx: Connection, run: RunId, status: RunStatus, at: datetime, error: str | None = None) -> None:
@@ -194,10 +156,8 @@ def end_run(tx: Connection, run: RunId, status: RunStatus, at: datetime, error: 
     Raises:
         NotFound: there is no such run.
     """
-    _require(tx, run)
-    tx.execute(
-        update(runs).where(runs.c.id == run).values(status=status.value, ended_at=to_micros(at), error=error)
-    )
+    found = update(runs).where(runs.c.number == find_run(tx, run).number)
+    tx.execute(found.values(status=status.value, ended_ms=to_micros(at) // 1000, error=error))
 
 
 def get_run(tx: Connection, run: RunId) -> Run:
@@ -206,20 +166,25 @@ def get_run(tx: Connection, run: RunId) -> Run:
     Raises:
         NotFound: there is no such run; the error names a near one.
     """
-    _require(tx, run)
-    return _with_details(tx, tx.execute(select(runs).where(runs.c.id == run)).all())[0]
+    return _read(tx, [find_run(tx, run).number])[0]
 
 
 def list_runs(
     tx: Connection, *, experiment: str | None = None, limit: int = 100, status: RunStatus | None = None
 ) -> list[Run]:
-    """The newest runs first, at most ``limit`` of them, with everything recorded about them."""
-    query = select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc()).limit(limit)
+    """The newest runs first, at most ``limit`` of them, without those that were deleted."""
+    query = (
+        select(runs.c.number)
+        .where(runs.c.deleted_at.is_(None))
+        .order_by(runs.c.started_ms.desc(), runs.c.number.desc())
+        .limit(limit)
+    )
     if experiment is not None:
-        query = query.where(runs.c.experiment == experiment)
+        named = select(experiments.c.id).where(experiments.c.name == experiment)
+        query = query.where(runs.c.experiment == named.scalar_subquery())
     if status is not None:
         query = query.where(runs.c.status == status.value)
-    return _with_details(tx, tx.execute(query).all())
+    return _read(tx, tx.execute(query).scalars().all())
 
 
 def metric_history(tx: Connection, run: RunId, key: str) -> list[Metric]:
@@ -228,15 +193,9 @@ def metric_history(tx: Connection, run: RunId, key: str) -> list[Metric]:
     Raises:
         NotFound: there is no such run.
     """
-    _require(tx, run)
-    query = (
-        select(metrics.c.step, metrics.c.at, metrics.c.value)
-        .where(metrics.c.run == run, metrics.c.key == key)
-        .order_by(metrics.c.step, metrics.c.at, metrics.c.number)
-    )
-    return [
-        Metric(key=key, value=row.value, step=row.step, at=from_micros(row.at)) for row in tx.execute(query)
-    ]
+    found = read_history(tx, find_run(tx, run).number, key)
+    points = zip(found.steps.tolist(), found.at_ms.tolist(), found.values.tolist(), strict=True)
+    return [Metric(key=key, value=value, step=step, at_ms=at_ms) for step, at_ms, value in points]
 
 
 def mark_interrupted(
@@ -244,7 +203,8 @@ def mark_interrupted(
 ) -> list[RunId]:
     """Give runs whose process is gone the status KILLED, and return them, oldest first.
 
-    Only runs of this machine are judged: nothing is known here about the processes of another one.
+    Only runs of this machine are judged: nothing is known here about the processes of another one. Runs of
+    clients have no process that is known here, and are never touched.
 
     Args:
         tx: a writing transaction.
@@ -257,9 +217,10 @@ def mark_interrupted(
         select(runs.c.id, runs.c.pid)
         .where(
             runs.c.status == RunStatus.RUNNING.value,
+            runs.c.pid.is_not(None),
             runs.c.host == (platform.node() if host is None else host),
         )
-        .order_by(runs.c.started_at, runs.c.id)
+        .order_by(runs.c.started_ms, runs.c.number)
     )
     gone = [RunId(row.id) for row in tx.execute(query).all() if not alive(row.pid)]
     for run in gone:
@@ -267,60 +228,66 @@ def mark_interrupted(
     return gone
 
 
-def _insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+def _read(tx: Connection, numbers: Sequence[int]) -> list[Run]:
+    found = read_records(tx, numbers)
+    more = (
+        select(runs.c.id, runs.c.error, experiments.c.name, environments.c.environment)
+        .join_from(runs, experiments, runs.c.experiment == experiments.c.id)
+        .outerjoin(environments, environments.c.run == runs.c.number)
+        .where(runs.c.number.in_(numbers))
+    )
+    of = {row.id: row for row in tx.execute(more)}
+    return [_to_run(each, of[each.id].name, of[each.id].environment, of[each.id].error) for each in found]
 
 
-def _require(tx: Connection, run: RunId, *, lock: bool = False) -> None:
-    query = select(runs.c.id).where(runs.c.id == run)
-    if lock:
-        # Writers of the same run queue here. Rows that only refer to the run do not wait (NO KEY UPDATE), and
-        # SQLite has and needs no such words.
-        query = query.with_for_update(key_share=True)
-    if tx.execute(query).first() is None:
-        recent = tx.execute(select(runs.c.id).order_by(runs.c.started_at.desc()).limit(200)).scalars()
-        raise NotFound.named("run", run, recent, next_command="mlwright runs")
+def _to_run(
+    record: RunRecord, experiment: str, environment: dict[str, object] | None, error: str | None
+) -> Run:
+    return Run(
+        id=record.id,
+        experiment=experiment,
+        name=record.name,
+        status=record.status,
+        started=from_micros(record.started_ms * 1000),
+        ended=None if record.ended_ms is None else from_micros(record.ended_ms * 1000),
+        actor=record.actor,
+        params=record.params,
+        metrics={each.key: each.value for each in record.metrics},
+        tags={key: value for key, value in record.tags.items() if not key.startswith(_THEIRS)},
+        datasets=tuple(sorted(map(_to_version, record.inputs), key=lambda each: (each.name, each.digest))),
+        environment=None if environment is None else Environment(**environment),  # type: ignore[arg-type]
+        error=error,
+    )
 
 
-def _with_details(tx: Connection, found: Sequence[Row[tuple[object, ...]]]) -> list[Run]:
-    ids = [row.id for row in found]
+def _to_input(used: DatasetVersion) -> DatasetInput:
+    return DatasetInput(
+        dataset=Dataset(
+            name=used.name,
+            digest=used.digest,
+            source_type="mlwright",
+            source=json.dumps({"contract": used.contract}),
+            profile=json.dumps({"num_rows": used.rows}),
+        ),
+        tags={_ROWS: str(used.rows), _CONTRACT: used.contract},
+    )
 
-    def texts(table: Table) -> dict[str, dict[str, str]]:
-        result: dict[str, dict[str, str]] = defaultdict(dict)
-        for row in tx.execute(select(table).where(table.c.run.in_(ids)).order_by(table.c.key)):
-            result[row.run][row.key] = row.value
-        return result
 
-    param_of, tag_of = texts(params), texts(tags)
-    metric_of: dict[str, dict[str, float]] = defaultdict(dict)
-    latest = select(latest_metrics).where(latest_metrics.c.run.in_(ids)).order_by(latest_metrics.c.key)
-    for row in tx.execute(latest):
-        metric_of[row.run][row.key] = row.value
-    datasets_of: dict[str, list[DatasetVersion]] = defaultdict(list)
-    used = select(datasets).where(datasets.c.run.in_(ids)).order_by(datasets.c.name, datasets.c.digest)
-    for row in tx.execute(used):
-        datasets_of[row.run].append(
-            DatasetVersion(name=row.name, digest=Digest(row.digest), rows=row.rows, contract=row.contract)
-        )
-    environment_of = {
-        row.run: Environment(**row.environment)
-        for row in tx.execute(select(environments).where(environments.c.run.in_(ids)))
-    }
-    return [
-        Run(
-            id=RunId(row.id),
-            experiment=row.experiment,
-            name=row.name,
-            status=RunStatus(row.status),
-            started=from_micros(row.started_at),
-            ended=None if row.ended_at is None else from_micros(row.ended_at),
-            actor=row.actor,
-            params=param_of[row.id],
-            metrics=metric_of[row.id],
-            tags=tag_of[row.id],
-            datasets=tuple(datasets_of[row.id]),
-            environment=environment_of.get(row.id),
-            error=row.error,
-        )
-        for row in found
-    ]
+def _to_version(used: DatasetInput) -> DatasetVersion:
+    rows = used.tags.get(_ROWS, "")
+    return DatasetVersion(
+        name=used.dataset.name,
+        digest=Digest(used.dataset.digest),
+        rows=int(rows) if rows.isdecimal() else _rows_in(used.dataset.profile),
+        contract=used.tags.get(_CONTRACT, ""),
+    )
+
+
+def _rows_in(profile: str | None) -> int:
+    """How many rows a client said that its data set has; 0 where it did not say."""
+    try:
+        said = json.loads(profile or "{}")
+    except ValueError:
+        return 0
+    rows = said.get("num_rows") if isinstance(said, dict) else None
+    return rows if isinstance(rows, int) else 0

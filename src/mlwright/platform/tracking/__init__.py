@@ -1,0 +1,1 @@
+"""Experiments, runs, models and artifacts for every client: light enough to start at once."""
