@@ -1,7 +1,5 @@
 """The one place that knows which engine fills which port: settings → Platform, settings → InferenceHost."""
 
-import getpass
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +27,8 @@ from mlwright.stages.serving.host import InferenceHost
 from mlwright.stages.serving.journal import Journal
 from mlwright.stages.serving.log import PredictionLog
 from mlwright.stages.serving.store import list_routes
+from mlwright.wiring.actor import actor
+from mlwright.wiring.proofs import proof_engines
 
 
 def open_platform(start: Path | None = None, *, clock: Clock | None = None) -> Platform:
@@ -103,7 +103,8 @@ def _parts(settings: Settings, clock: Clock) -> Parts:
         notifiers=_notifiers(settings),
         log=PredictionLog(settings.state / "log"),
         read_contract=lambda path: read_contract(settings.root / path),
-        actor=_actor(),
+        actor=actor(),
+        proofs=proof_engines(settings.registry, settings.state),
     )
 
 
@@ -113,10 +114,3 @@ def _notifiers(settings: Settings) -> tuple[Notifier, ...]:
         "webhook": lambda url: WebhookNotifier(url or ""),
     }
     return tuple(build[each.kind](each.url) for each in settings.notify)
-
-
-def _actor() -> str:
-    try:
-        return os.environ.get("MLWRIGHT_ACTOR") or getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

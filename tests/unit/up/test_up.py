@@ -86,7 +86,7 @@ def test_it_serves_heals_and_ends_well(project) -> None:
         assert said["page"] == f"http://127.0.0.1:{pages}"
         assert said["ask"] == [f"http://127.0.0.1:{inference}/v2/models/delay/infer"]
         with httpx.Client(base_url=said["page"], timeout=20) as http:
-            assert http.get("/health").json()["status"] == "ok"
+            assert http.get("/health").text == "OK"
             assert "mlwright deploy delay" in http.get("/").text
             until(lambda: http.get("/api/processes").json()["turns"]["turns"] == 1)
             (worker,) = http.get("/api/processes").json()["processes"]["workers"]
@@ -100,10 +100,51 @@ def test_it_serves_heals_and_ends_well(project) -> None:
             assert (second["code"], second["exit"]) == ("AlreadyRunning", 4)
             assert str(process.pid) in second["why"]
             (again,) = http.get("/api/processes").json()["processes"]["workers"]
+            tracking = http.get("/api/processes").json()["processes"]["tracking"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
         assert is_gone(again["pid"])
+        assert is_gone(tracking["pid"])
     assert (project / ".mlwright" / "up.lock").read_text() == ""
+    assert not (project / ".mlwright" / "control.sock").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_tracking_has_a_process_of_its_own(project) -> None:
+    api = "/api/2.0/mlflow/experiments"
+    with up(project, *ports()) as (process, said):
+        assert said["tracking"] == said["page"]
+        with httpx.Client(base_url=said["page"], timeout=30) as http:
+            assert http.post(f"{api}/create", json={"name": "mine"}).json()["experiment_id"]
+            first = http.get("/api/processes").json()["processes"]["tracking"]
+            assert (first["state"], first["restarts"]) == ("serving", 0)
+            assert first["pid"] != process.pid
+
+            # Pages come from the control process; clients of tracking do not wait for it.
+            os.kill(process.pid, signal.SIGSTOP)
+            try:
+                assert http.get(f"{api}/get-by-name", params={"experiment_name": "mine"}).status_code == 200
+                with pytest.raises(httpx.ReadTimeout):
+                    http.get("/api/loop", timeout=0.5)
+            finally:
+                os.kill(process.pid, signal.SIGCONT)
+
+            os.kill(first["pid"], signal.SIGKILL)
+        # Nobody is refused meanwhile: the supervisor holds the socket, and who calls waits.
+        with httpx.Client(base_url=said["page"], timeout=30) as http:
+            assert http.get(f"{api}/get-by-name", params={"experiment_name": "mine"}).status_code == 200
+            again = until(lambda: http.get("/api/processes").json()["processes"]["tracking"])
+            assert (again["state"], again["restarts"]) == ("serving", 1)
+            assert again["pid"] != first["pid"]
+
+            refused = http.get("/api/loop", headers={"host": "evil.example"})
+            assert (refused.status_code, refused.json()["error_code"]) == (403, "PERMISSION_DENIED")
+            assert http.post("/api/tick", headers={"origin": "http://evil.example"}).status_code == 403
+            assert "default-src 'none'" in http.get("/").headers["content-security-policy"]
+        process.kill()
+        process.wait()
+        until(lambda: is_gone(again["pid"]))
 
 
 @pytest.mark.slow

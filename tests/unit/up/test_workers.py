@@ -96,6 +96,15 @@ def test_a_first_start_that_fails_ends_those_that_did_start(workers, starter, tm
     assert [each.state for each in made.status()] == [WorkerState.STOPPED] * 2
 
 
+def test_a_process_of_another_kind_has_a_log_of_its_own(tmp_path, starter) -> None:
+    made = Workers(
+        tmp_path, tmp_path / "logs", host="127.0.0.1", port=1, count=1, start=starter, kind="tracking"
+    )
+    made.start()
+    made.stop()
+    assert (tmp_path / "logs" / "tracking-1.log").exists()
+
+
 def test_the_end_is_not_taken_for_a_crash(workers, starter) -> None:
     workers.start()
     workers.stop()

@@ -25,6 +25,7 @@ def cross_faults(raw: Mapping[str, object]) -> list[Fault]:
         *_repeated(raw),
         *_unknown_names(raw),
         *_endpoints(raw),
+        *_promotions(raw),
         *_notify(raw),
         *_ports(raw),
     ]
@@ -92,6 +93,38 @@ def _steps(rollout: Mapping[str, object], horizon: timedelta, where: str) -> Ite
         if horizon:
             text += f" and the label's horizon ({format_duration(horizon)})"
         yield Fault(where=f"{where}.deadline", what=text)
+
+
+def _promotions(raw: Mapping[str, object]) -> Iterator[Fault]:
+    """One policy an alias; slices where the gate asks for them; enough people for the approvals asked for."""
+    seen: dict[tuple[object, object], int] = {}
+    for number, table in _tables(raw, "promotion"):
+        where, gates = f"promotion[{number}]", _texts(table.get("gates"))
+        key = (table.get("model"), table.get("alias", "champion"))
+        if isinstance(key[0], str) and isinstance(key[1], str):
+            if key in seen:
+                said = f"{key[0]!r} with alias {key[1]!r} is already promotion[{seen[key]}]"
+                yield Fault(where=f"{where}.model", what=said)
+            seen.setdefault(key, number)
+        if "slices" in gates and not table.get("slices"):
+            yield Fault(where=f"{where}.slices", what="is missing; the gate 'slices' needs columns")
+        for name in ("gates", "slices", "override"):
+            listed = _texts(table.get(name))
+            for word in sorted({word for word in listed if listed.count(word) > 1}):
+                yield Fault(where=f"{where}.{name}", what=f"{word!r} is named twice")
+        yield from _approvals(table, where)
+
+
+def _approvals(table: Mapping[str, object], where: str) -> Iterator[Fault]:
+    roles: set[str] = set()
+    for number, asked in _tables(table, "approvals"):
+        role, by, count = asked.get("role"), set(_texts(asked.get("by"))), asked.get("count", 1)
+        if isinstance(role, str) and role in roles:
+            yield Fault(where=f"{where}.approvals[{number}].role", what=f"{role!r} is named twice")
+        roles |= {role} if isinstance(role, str) else set()
+        if isinstance(count, int) and by and count > len(by):
+            said = f"{count} have to approve, but only {len(by)} may"
+            yield Fault(where=f"{where}.approvals[{number}].count", what=said)
 
 
 def _notify(raw: Mapping[str, object]) -> Iterator[Fault]:

@@ -1,8 +1,7 @@
-"""Load ``mlwright.toml``: find it, parse it, report every fault, and give frozen settings."""
+"""Load ``mlwright.toml``: parse it, report every fault, and give frozen settings."""
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -12,14 +11,18 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 from mlwright.adapters.config.cross import cross_faults
+from mlwright.adapters.config.promotion import policies_in
 from mlwright.adapters.config.references import Resolver
+from mlwright.adapters.config.registry import key_file
 from mlwright.adapters.config.shape import (
     EndpointTable,
     FeatureViewTable,
+    RegistryTable,
     RetrainTable,
     RolloutTable,
     SettingsFile,
 )
+from mlwright.adapters.config.storage import FILE_NAME, read_toml
 from mlwright.errors import Fault, SettingsError, near_match
 from mlwright.model.durations import format_duration
 from mlwright.model.features import FeatureView
@@ -31,31 +34,12 @@ from mlwright.model.settings import (
     LabelSettings,
     MonitorSettings,
     NotifySettings,
+    RegistrySettings,
     RetrainSettings,
     ServeSettings,
     Settings,
     SloSettings,
 )
-
-FILE_NAME = "mlwright.toml"
-
-
-def find_project(start: Path) -> Path:
-    """The nearest ``mlwright.toml`` in the folder or one above it.
-
-    Raises:
-        SettingsError: there is none up to the root of the file system.
-    """
-    folder = start.resolve()
-    for candidate in (folder, *folder.parents):
-        if (candidate / FILE_NAME).is_file():
-            return candidate / FILE_NAME
-    raise SettingsError(
-        f"no {FILE_NAME} here or in a folder above",
-        where=str(folder),
-        why="a project is the folder that holds this file",
-        next_command="mlwright init",
-    )
 
 
 def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
@@ -69,7 +53,7 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         SettingsError: the file is absent, is not TOML (``where`` has line and column), or has faults;
             ``faults`` holds all of them with key paths such as ``endpoint[0].rollout.steps[1]``.
     """
-    raw = _read(path)
+    raw = read_toml(path)
     faults: list[Fault] = []
     parsed = None
     try:
@@ -109,27 +93,6 @@ class _Schema(GenerateJsonSchema):
     def encode_default(self, dft: object) -> object:
         """Encode one default value."""
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SettingsError("there is no such file", where=str(path), next_command="mlwright init") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"byte {error.start} is not UTF-8", where=str(path), next_command=f"save {path.name} as UTF-8"
-        ) from error
-    except OSError as error:
-        raise SettingsError("the file cannot be read", where=str(path), why=str(error)) from error
-    except tomllib.TOMLDecodeError as error:
-        text = str(error)
-        found = re.search(r" \(at line (\d+), column (\d+)\)", text)
-        at = f"{path}:{found[1]}:{found[2]}" if found else str(path)
-        what = text.replace(found[0], "") if found else text.replace(" (at end of document)", " at the end")
-        raise SettingsError(
-            f"not valid TOML: {what}", where=at, next_command=f"correct {path.name}, then run again"
-        ) from error
 
 
 def _fault(detail: ErrorDetails) -> Fault:
@@ -210,7 +173,17 @@ def _settings(file: SettingsFile, resolver: Resolver) -> Settings:
             inference_port=file.serve.inference_port,
             workers=file.serve.workers,
         ),
+        registry=_registry(file.registry, resolver.root),
+        promotions=policies_in([table.model_dump() for table in file.promotion]),
         advisor=AdvisorSettings(**file.advisor.model_dump()) if file.advisor else None,
+    )
+
+
+def _registry(table: RegistryTable, root: Path) -> RegistrySettings:
+    return RegistrySettings(
+        prove=table.prove,
+        signing_key=key_file(table.signing_key, root),
+        verify_key=key_file(table.verify_key, root),
     )
 
 

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from mlwright.model.durations import parse_duration
+from mlwright.model.promotion import PromotionPolicy
 from mlwright.model.rollouts import RolloutPlan, RolloutStep
 from mlwright.model.settings import (
     AdvisorSettings,
@@ -108,6 +109,14 @@ def _secret_reference(value: object) -> str:
     return word
 
 
+def _key_file(value: object) -> str:
+    word = _text(value)
+    if not re.fullmatch(r"file:\S.*", word):
+        # The text may be the key itself: it is not repeated.
+        raise ValueError("must say in which file the key is: write 'file:PATH'")
+    return word
+
+
 def _provider_url(value: object) -> str:
     url = _text(value)
     parts = urlsplit(url)
@@ -175,6 +184,7 @@ Host = Annotated[str, BeforeValidator(_loopback)]
 ProviderModel = Annotated[str, BeforeValidator(_advisor), Field(examples=["openai:gpt-5"])]
 ProviderUrl = Annotated[str, BeforeValidator(_provider_url)]
 SecretReference = Annotated[str, BeforeValidator(_secret_reference), Field(examples=["env:OPENAI_API_KEY"])]
+KeyFile = Annotated[str, BeforeValidator(_key_file), Field(examples=["file:model.pub"])]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
 ColumnName = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -218,6 +228,23 @@ class ServeTable(_Table):
     workers: Annotated[
         int, Field(ge=0, le=64, description="Inference processes; 0 keeps everything in one process.")
     ] = ServeSettings().workers
+
+
+class RegistryTable(_Table):
+    """What is found out about a model version when it is registered, and whose signature it must have."""
+
+    prove: Annotated[
+        Literal["isolated", "files", "off"],
+        Field(
+            description="isolated: load and score it in an environment of its own; files: run nothing of it."
+        ),
+    ] = "isolated"
+    signing_key: Annotated[
+        KeyFile | None, Field(description="Private key (PEM, elliptic curve) that signs what was proved.")
+    ] = None
+    verify_key: Annotated[
+        KeyFile | None, Field(description="Public key (PEM); nothing is loaded that it does not verify.")
+    ] = None
 
 
 class DatasetTable(_Table):
@@ -343,14 +370,66 @@ class AdvisorTable(_Table):
     ).time_limit
 
 
+_POLICY = PromotionPolicy(model="")
+
+
+class ApprovalTable(_Table):
+    """How many of which people have to agree, in which role."""
+
+    role: Name
+    by: Annotated[
+        list[Annotated[str, Field(min_length=1)]],
+        Field(min_length=1, description="Who may approve: accounts, or names in MLWRIGHT_ACTOR."),
+    ]
+    count: Annotated[int, Field(ge=1)] = 1
+
+
+class PromotionTable(_Table):
+    """What has to be shown before an alias of a model moves to another version."""
+
+    model: Annotated[
+        str, Field(min_length=1, description="A model's name; '*' is every model without a policy of its own.")
+    ]
+    alias: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] = _POLICY.alias
+    gates: list[
+        Literal[
+            "proof", "signature", "no-pickle", "signed", "evaluation", "calibration", "slices", "rollout"
+        ]
+    ] = ["proof"]
+    approvals: list[ApprovalTable] = []
+    metric: Literal["auc", "brier"] = "auc"
+    tolerance: Annotated[
+        float, Field(ge=0, lt=1, description="The loss of the metric that still counts as no worse.")
+    ] = _POLICY.tolerance
+    level: Annotated[float, Field(gt=0.5, lt=1, description="The confidence of each gate.")] = _POLICY.level
+    min_rows: Annotated[int, Field(ge=1)] = _POLICY.min_rows
+    slices: Annotated[
+        list[ColumnName], Field(description="Columns of the held-out rows; 'hour' is that of the instant.")
+    ] = []
+    slice_tolerance: Annotated[float, Field(ge=0, lt=1)] = _POLICY.slice_tolerance
+    slice_min_rows: Annotated[int, Field(ge=1)] = _POLICY.slice_min_rows
+    calibration_tolerance: Annotated[
+        float, Field(ge=0, lt=1, description="In units of the Brier score.")
+    ] = _POLICY.calibration_tolerance
+    four_eyes: Annotated[
+        bool, Field(description="Whoever registered a version cannot be the only one who approves it.")
+    ] = True
+    override: Annotated[
+        list[Annotated[str, Field(min_length=1)]],
+        Field(description="Who may promote although a gate did not pass; it is written down."),
+    ] = []
+
+
 class SettingsFile(_Table):
     """The whole file."""
 
     project: ProjectTable
     storage: Annotated[StorageTable, Field(default_factory=StorageTable)]
     serve: Annotated[ServeTable, Field(default_factory=ServeTable)]
+    registry: Annotated[RegistryTable, Field(default_factory=RegistryTable)]
     dataset: list[DatasetTable] = []
     feature_view: list[FeatureViewTable] = []
     endpoint: list[EndpointTable] = []
+    promotion: list[PromotionTable] = []
     notify: list[NotifyTable] = []
     advisor: AdvisorTable | None = None

@@ -21,7 +21,9 @@ _PORT = click.IntRange(1, 65_535)
     "up", example="mlwright up\nmlwright up --port 9000 --inference-port 9001\nmlwright up --workers 2 --open"
 )
 @click.option(
-    "--port", type=_PORT, help="Port of the page and the JSON interface. Default: serve.port, 8500."
+    "--port",
+    type=_PORT,
+    help="Port of the page, the JSON interface and the MLflow protocol. Default: serve.port, 8500.",
 )
 @click.option(
     "--inference-port", type=_PORT, help="Port of the endpoints. Default: serve.inference_port, 8501."
@@ -29,7 +31,7 @@ _PORT = click.IntRange(1, 65_535)
 @click.option("--workers", type=click.IntRange(0, 64), help="Inference processes. Default: serve.workers, 1.")
 @click.option("--open", "browse", is_flag=True, help="Open the page in a browser.")
 def up(door: Door, port: int | None, inference_port: int | None, workers: int | None, browse: bool) -> None:
-    """Serve the project: page, endpoints, and the loop, which is turned every minute. Ctrl-C ends it.
+    """Serve the project: page, endpoints, tracking, and the loop, which is turned every minute. Ctrl-C ends it.
 
     Inference always has a process of its own, so --workers 0 means 1.
     """
@@ -73,6 +75,7 @@ def _ready(door: Door, plan: "Plan", killed: int, *, browse: bool) -> None:
         "page": plan.pages,
         "endpoints": plan.inference,
         "json": f"{plan.pages}/api/loop",
+        "tracking": plan.pages,
         "workers": plan.workers,
         "ask": [f"{plan.inference}/v2/models/{name}/infer" for name in names],
         "interrupted_runs": killed,
@@ -92,6 +95,7 @@ def _where(found: dict[str, object], project: str) -> RenderableType:
         "page": found["page"],
         "endpoints": "\n".join(f"POST {each}" for each in asks) or "none in mlwright.toml",
         "json": found["json"],
+        "tracking": f"export MLFLOW_TRACKING_URI={found['tracking']}",
         "interrupted": f"{killed} run marked as killed; models it had not registered are trained again"
         if killed
         else None,

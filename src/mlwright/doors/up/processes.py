@@ -1,8 +1,11 @@
-"""Starting and stopping inference processes."""
+"""Starting and stopping the processes beside the control process."""
 
+import json
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -33,29 +36,70 @@ def start_worker(
         Conflict: it ended instead; the message is what it said.
     """
     options = ["--siblings"] if siblings else []
+    command = [
+        *("mlwright.doors.up.worker", "--project", str(project), "--host", host, "--port", str(port)),
+        *("--with-parent", *options),
+    ]
+    return _start(command, log, what="inference process", where=f"port {port}")
+
+
+def start_tracking(
+    place: Mapping[str, str], listener: int, log: Path | None = None
+) -> "subprocess.Popen[str]":
+    """Start the tracking process and wait until it serves. It ends with this process, however that ends.
+
+    Args:
+        place: ``database``, ``artifacts``, ``state`` and ``control``, the address to forward to.
+        listener: the file descriptor of the listening socket.
+        log: where its standard error is kept; without it only for this call.
+
+    Raises:
+        Conflict: it ended instead; the message is what it said.
+    """
+    return _start(
+        ["mlwright.doors.up.tracking", "--fd", str(listener)],
+        log,
+        what="tracking process",
+        where=place["state"],
+        first_line=json.dumps(dict(place)),
+        descriptors=(listener,),
+    )
+
+
+def _start(
+    command: Sequence[str],
+    log: Path | None,
+    *,
+    what: str,
+    where: str,
+    first_line: str | None = None,
+    descriptors: tuple[int, ...] = (),
+) -> "subprocess.Popen[str]":
     # A file and not a pipe: nobody reads while it serves, and a full pipe would stop it.
     with log.open("w+") if log else TemporaryFile("w+") as said:
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "mlwright.doors.up.worker"),
-                *("--project", str(project), "--host", host, "--port", str(port)),
-                *("--with-parent", *options),
-            ],
+            [sys.executable, "-m", *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
             text=True,
+            pass_fds=descriptors,
             # Ctrl-C reaches the whole group of a terminal; only the supervisor shall hear it, and drain in order.
             start_new_session=True,
         )
+        assert process.stdin is not None
         assert process.stdout is not None
+        if first_line is not None:
+            with suppress(BrokenPipeError):  # it ended already; what it said is told below
+                process.stdin.write(f"{first_line}\n")
+                process.stdin.flush()
         if process.stdout.readline().startswith("ready"):
             return process
         code = process.wait(timeout=30)
         _close(process)
         said.seek(0)
         why = said.read().strip()[-2000:] or f"it said nothing and ended with {code}"
-    raise Conflict("the inference process did not start", where=f"port {port}", why=why)
+    raise Conflict(f"the {what} did not start", where=where, why=why)
 
 
 def stop(process: "subprocess.Popen[str]", grace_s: float = 20.0) -> None:
@@ -73,4 +117,5 @@ def stop(process: "subprocess.Popen[str]", grace_s: float = 20.0) -> None:
 def _close(process: "subprocess.Popen[str]") -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
-            stream.close()
+            with suppress(BrokenPipeError):
+                stream.close()

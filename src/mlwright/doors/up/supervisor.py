@@ -1,7 +1,12 @@
-"""``mlwright up``: the supervisor, which is the control process as well, and its inference processes."""
+"""``mlwright up``: the supervisor, which is the control process as well, and the processes beside it.
+
+The tracking process answers the port of the pages and asks the control process for what is not of its protocol; the
+inference processes have a port of their own.
+"""
 
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,11 +21,15 @@ from mlwright.doors.http.control.calls import Control
 from mlwright.doors.http.control.looks import Looks
 from mlwright.doors.http.control.status import Processes
 from mlwright.doors.http.control.turns import Turns
-from mlwright.doors.http.inference.server import ensure_free
+from mlwright.doors.http.listening import ReadyServer, address_of, bind, ensure_free
+from mlwright.doors.up.control_socket import control_socket
 from mlwright.doors.up.lock import only_one
+from mlwright.doors.up.processes import start_tracking
 from mlwright.doors.up.workers import Workers
 from mlwright.errors import PortInUse
+from mlwright.model.settings import Settings
 from mlwright.platform.facade import Platform
+from mlwright.wiring.tracking import open_project_tracking
 
 TURN_EVERY_S: Final = 60.0
 _GRACE_S: Final = 5
@@ -40,16 +49,16 @@ class Plan:
     @property
     def pages(self) -> str:
         """The address of the pages and of the JSON interface."""
-        return _address(self.host, self.port)
+        return address_of(self.host, self.port)
 
     @property
     def inference(self) -> str:
         """The address of the endpoints."""
-        return _address(self.host, self.inference_port)
+        return address_of(self.host, self.inference_port)
 
 
 def supervise(platform: Platform, plan: Plan, ready: Callable[[int], None]) -> None:
-    """Serve until SIGTERM or SIGINT; then answer what was begun, end the inference processes, and return.
+    """Serve until SIGTERM or SIGINT; then answer what was begun, end the other processes, and return.
 
     Args:
         platform: the project, open.
@@ -59,53 +68,83 @@ def supervise(platform: Platform, plan: Plan, ready: Callable[[int], None]) -> N
     Raises:
         AlreadyRunning: another process serves this project.
         PortInUse: another program listens on one of the ports.
-        Conflict: an inference process did not start.
+        Conflict: one of the other processes did not start.
     """
-    state = platform.parts.settings.state
-    with only_one(state, plan.pages), closing(_listen(plan)) as listener, _deaf() as heard:
+    settings = platform.parts.settings
+    with (
+        only_one(settings.state, plan.pages),
+        closing(_listen(plan)) as pages,
+        control_socket(settings.state) as (listener, address),
+        closing(open_project_tracking(settings, clock=platform.parts.clock)) as book,
+        _deaf() as heard,
+    ):
         killed = platform.training.recover()
+        tracking = _tracking(settings, plan, pages, address)
         workers = Workers(
-            plan.project, state / "logs", host=plan.host, port=plan.inference_port, count=plan.workers
+            plan.project,
+            settings.state / "logs",
+            host=plan.host,
+            port=plan.inference_port,
+            count=plan.workers,
         )
         turns = Turns(platform, Looks(platform), every_s=plan.every_s)
-        server = _Server(_config(platform, plan, turns, workers), lambda: ready(killed))
-        workers.start()
+
+        def processes() -> Processes:
+            return Processes(
+                pages=plan.pages,
+                inference=plan.inference,
+                workers=workers.status(),
+                tracking=tracking.status()[0],
+            )
+
+        server = ReadyServer(_config(Control(platform=platform, tracking=book, turns=turns, processes=processes)), lambda: ready(killed))
         try:
+            tracking.start()
+            workers.start()
             if not heard:
                 turns.start()
                 server.run(sockets=[listener])
         finally:
             turns.stop(wait_s=_GRACE_S)
+            tracking.stop()
             workers.stop()
 
 
-def _config(platform: Platform, plan: Plan, turns: Turns, workers: Workers) -> uvicorn.Config:
-    def processes() -> Processes:
-        return Processes(pages=plan.pages, inference=plan.inference, workers=workers.status())
+def _tracking(settings: Settings, plan: Plan, pages: socket.socket, control: str) -> Workers:
+    """The tracking process, which inherits the listening socket of the pages."""
+    place = {
+        "database": settings.database,
+        "artifacts": settings.artifacts,
+        "state": str(settings.state),
+        "control": control,
+    }
 
+    def start(project: Path, port: int, host: str, *, siblings: bool, log: Path) -> "subprocess.Popen[str]":
+        return start_tracking(place, pages.fileno(), log)
+
+    return Workers(
+        plan.project,
+        settings.state / "logs",
+        host=plan.host,
+        port=plan.port,
+        count=1,
+        start=start,
+        kind="tracking",
+    )
+
+
+def _config(control: Control) -> uvicorn.Config:
     return uvicorn.Config(
-        build_control_app(Control(platform=platform, turns=turns, processes=processes)),
+        build_control_app(control),
         loop="uvloop",
         http="httptools",
         lifespan="off",
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-
-
-class _Server(uvicorn.Server):
-    """Says when it takes requests."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.started:
-            self._ready()
 
 
 def _listen(plan: Plan) -> socket.socket:
@@ -114,14 +153,11 @@ def _listen(plan: Plan) -> socket.socket:
         ensure_free(plan.host, plan.inference_port)
     except PortInUse as error:
         raise _in_use(plan.host, plan.inference_port, "--inference-port") from error
-    family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((plan.host, plan.port))
-    except OSError as error:
-        listener.close()
+        listener = bind(plan.host, plan.port)
+    except PortInUse as error:
         raise _in_use(plan.host, plan.port, "--port") from error
+    listener.listen(1024)
     return listener
 
 
@@ -160,7 +196,3 @@ def _deaf() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -5,13 +5,11 @@ The supervisor starts as many as ``serve.workers`` says; they share the port. St
 """
 
 import argparse
-import os
-import signal
 import sys
 from pathlib import Path
-from threading import Thread
 
 from mlwright.doors.http.inference.server import serve
+from mlwright.doors.up.parent import end_with_parent
 from mlwright.errors import MlwrightError
 from mlwright.wiring.project import open_inference
 
@@ -28,7 +26,7 @@ def main() -> int:
 
     def ready() -> None:
         if asked.with_parent:
-            Thread(target=_end_with_parent, name="parent", daemon=True).start()
+            end_with_parent()
         sys.stdout.write(f"ready {asked.port}\n")
         sys.stdout.flush()
 
@@ -44,13 +42,6 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
-
-
-def _end_with_parent() -> None:
-    """Wait until the other end of standard input closes: whoever started this process is gone, also by kill -9."""
-    while os.read(0, 1024):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The inference processes of one project: started together, started again when one ends by itself."""
+"""The processes beside the control process: started together, started again when one ends by itself."""
 
 import logging
 import subprocess
@@ -38,7 +38,7 @@ class _Worker:
 
 
 class Workers:
-    """Keeps ``count`` inference processes alive on one port."""
+    """Keeps ``count`` processes alive on one port: inference processes, unless ``kind`` and ``start`` say otherwise."""
 
     def __init__(
         self,
@@ -50,18 +50,21 @@ class Workers:
         count: int,
         start: Start = start_worker,
         first_wait_s: float = FIRST_WAIT_S,
+        kind: str = "inference",
     ) -> None:
         self._project = project
         self._host = host
         self._port = port
         self._start = start
         self._first_wait_s = first_wait_s
+        self._kind = kind
+        name = "worker" if kind == "inference" else kind
         self._lock = Lock()
         self._stopping = Event()
         self._workers = [
-            _Worker(number, logs / f"worker-{number}.log", first_wait_s) for number in range(1, count + 1)
+            _Worker(number, logs / f"{name}-{number}.log", first_wait_s) for number in range(1, count + 1)
         ]
-        self._thread = Thread(target=self._follow, name="workers", daemon=True)
+        self._thread = Thread(target=self._follow, name=f"{kind} processes", daemon=True)
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
@@ -125,7 +128,7 @@ class Workers:
 
     def _ended(self, worker: _Worker, process: "subprocess.Popen[str]") -> None:
         said = _last_words(worker.log) or f"ended with {process.returncode}"
-        _log.error("inference process %d (pid %d) ended: %s", worker.number, process.pid, said)
+        _log.error("%s process %d (pid %d) ended: %s", self._kind, worker.number, process.pid, said)
         stop(process)
         if monotonic() - worker.began >= _HEALTHY_S:
             worker.wait_s = self._first_wait_s

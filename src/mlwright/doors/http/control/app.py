@@ -1,14 +1,12 @@
 """The ASGI application of the control process: the JSON interface below ``/api`` and the pages at ``/``."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,55 +17,37 @@ from mlwright.doors.http.control.asked import Asked
 from mlwright.doors.http.control.calls import CHANGES, READS, Changing, Control, Reading
 from mlwright.doors.http.control.engineer import ENGINEER
 from mlwright.doors.http.control.guard import LoopbackOnly
-from mlwright.doors.web.pages import page_routes, refused_page
+from mlwright.doors.web.pages import page_routes
+from mlwright.doors.web.refusals import HANDLERS
+from mlwright.doors.web.shelf import Desk
 from mlwright.doors.web.strip import loop_of
-from mlwright.doors.wire import error_to_plain, to_json
-from mlwright.errors import (
-    BadRequest,
-    CheckFailed,
-    Conflict,
-    MissingExtra,
-    MlwrightError,
-    NotFound,
-    SignatureMismatch,
-    StorageError,
-    UsageError,
-)
+from mlwright.doors.web.tracked import chart_routes
+from mlwright.doors.wire import to_json
+from mlwright.errors import BadRequest
 
 MAX_BODY_BYTES: Final = 1 << 20
-
-_log: Final = logging.getLogger("mlwright.control")
-
-_STATUS: Final[tuple[tuple[type[MlwrightError], int], ...]] = (
-    (NotFound, 404),
-    (UsageError, 400),
-    (SignatureMismatch, 400),
-    (CheckFailed, 409),
-    (Conflict, 409),
-    (StorageError, 503),
-    (MissingExtra, 501),
-)
-"""The first class that fits decides; every other error of ours is 500."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def build_control_app(control: Control) -> Starlette:
     """The application over one platform; whoever builds it starts and stops ``control.turns``."""
+    desk = Desk(control.tracking)
     api: list[BaseRoute] = [
         Route("/loop", _loop(control), methods=["GET"]),
         Route("/processes", _processes(control), methods=["GET"]),
         *(Route(path, _read(control, call), methods=["GET"]) for path, call in {**READS, **ENGINEER}.items()),
         *(Route(path, _change(control, call), methods=["POST"]) for path, call in CHANGES.items()),
+        *chart_routes(desk),
     ]
     return Starlette(
         routes=[
             Route("/health", _health, methods=["GET"]),
             Mount("/api", routes=api),
-            *page_routes(control),
+            *page_routes(control, desk),
         ],
         middleware=[Middleware(LoopbackOnly)],
-        exception_handlers={MlwrightError: _refused, HTTPException: _no_such_call, Exception: _broken},
+        exception_handlers=HANDLERS,
     )
 
 
@@ -119,55 +99,6 @@ async def _body(request: Request) -> bytes:
 
 def _path(request: Request) -> dict[str, str]:
     return {name: str(value) for name, value in request.path_params.items()}
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, MlwrightError)
-    return _answer(request, error, next((status for kind, status in _STATUS if isinstance(error, kind)), 500))
-
-
-async def _no_such_call(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    refusal = _Refusal(str(error.detail), where=request.url.path, next_command="mlwright up --help")
-    return _answer(request, refusal, error.status_code, dict(error.headers or {}))
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    what, why = "the server failed", "its log, on the terminal of mlwright up, says more"
-    return _answer(
-        request, _Failure(what, where=request.url.path, why=why, next_command="mlwright doctor"), 500
-    )
-
-
-class _Refusal(MlwrightError):
-    """There is no such call."""
-
-    exit_code = 3
-
-    @property
-    def code(self) -> str:
-        """The stable name of this kind of error."""
-        return "NoSuchCall"
-
-
-class _Failure(MlwrightError):
-    """A fault of mlwright itself, or of code that it called; what it was stays in the log."""
-
-    @property
-    def code(self) -> str:
-        """The stable name of this kind of error."""
-        return "Unexpected"
-
-
-def _answer(
-    request: Request, error: MlwrightError, status: int, headers: Mapping[str, str] | None = None
-) -> Response:
-    """An error as JSON, or as a page where a page was asked for."""
-    if not request.url.path.startswith("/api"):
-        return refused_page(error, status)
-    body = to_json(error_to_plain(error))
-    return Response(body, status, headers=headers, media_type="application/json")
 
 
 def _json(value: object) -> Response:

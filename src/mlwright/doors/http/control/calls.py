@@ -15,13 +15,18 @@ from mlwright.doors.http.control.status import Processes
 from mlwright.doors.http.control.turns import Turns
 from mlwright.model.ids import RunId
 from mlwright.platform.facade import Platform
+from mlwright.platform.tracking.facade import TrackingPlatform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """What the control door holds: the platform, the thread that turns its loop, and a look at the processes."""
+    """What the control door holds: the platform, the thread that turns its loop, and a look at the processes.
+
+    ``tracking`` is the same store again, as the pages of experiments and models read it.
+    """
 
     platform: Platform
+    tracking: TrackingPlatform
     turns: Turns
     processes: Callable[[], Processes]
 

@@ -9,7 +9,7 @@ from mlwright.model.monitoring import Performance
 
 
 class WorkerState(StrEnum):
-    """Where an inference process stands in its life."""
+    """Where a process stands in its life."""
 
     STARTING = "starting"
     SERVING = "serving"
@@ -19,7 +19,7 @@ class WorkerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
-    """One inference process. ``restarts`` counts how often it ended by itself, ``said`` are its last words then."""
+    """One process. ``restarts`` counts how often it ended by itself, ``said`` are its last words then."""
 
     number: int
     state: WorkerState
@@ -58,11 +58,12 @@ class Looked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processes:
-    """The addresses and the inference processes."""
+    """The addresses, the inference processes and the one that answers the MLflow protocol."""
 
     pages: str
     inference: str
     workers: tuple[WorkerStatus, ...]
+    tracking: WorkerStatus | None = None
 
     @property
     def serving(self) -> int:
