@@ -1,17 +1,24 @@
 import contextlib
 import itertools
 import json
+import os
+import shutil
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import fsspec
 import pytest
 from blake3 import blake3
 
+from mlwright.adapters.clock.system import SystemClock
 from mlwright.adapters.fs.artifacts import FsArtifactStore
 from mlwright.adapters.fs.manifest import encode
 from mlwright.errors import ArtifactCorrupt, ArtifactMissing, Conflict, StorageError, UsageError
 from mlwright.model.ids import Digest
+from mlwright.testing.conformance.artifact_sweep import Age, ArtifactSweepConformance, Now
 from mlwright.testing.conformance.artifacts import (
     FILES,
     ArtifactStoreConformance,
@@ -20,6 +27,7 @@ from mlwright.testing.conformance.artifacts import (
     lay,
     lying,
 )
+from mlwright.testing.conformance.gaps import gap
 from mlwright.testing.fakes.artifacts import MemoryArtifactStore
 
 _numbers = itertools.count()
@@ -33,7 +41,8 @@ class TestMemoryArtifactStore(ArtifactStoreConformance):
     @pytest.fixture
     def damage(self) -> Damage:
         def change(store: MemoryArtifactStore, digest: Digest) -> None:
-            store.blobs[digest] += b"!"
+            data = store.blobs[digest]
+            store.blobs[digest] = bytes([data[0] ^ 1]) + data[1:]
 
         return change
 
@@ -43,6 +52,27 @@ class TestMemoryArtifactStore(ArtifactStoreConformance):
             del store.blobs[digest]
 
         return delete
+
+    @gap("it is the memory")
+    def test_large_files_are_streamed(self, store: MemoryArtifactStore, tmp_path: Path) -> None:
+        super().test_large_files_are_streamed(store, tmp_path)
+
+
+class TestMemoryArtifactSweep(ArtifactSweepConformance):
+    @pytest.fixture
+    def fresh(self) -> Fresh:
+        return MemoryArtifactStore
+
+    @pytest.fixture
+    def now(self) -> Now:
+        return lambda store: store.now
+
+    @pytest.fixture
+    def age(self) -> Age:
+        def change(store: MemoryArtifactStore, digest: Digest, instant: datetime) -> None:
+            store.stored[digest] = instant
+
+        return change
 
 
 class FsConformance(ArtifactStoreConformance):
@@ -89,6 +119,47 @@ class TestMemoryUrl(FsConformance):
     @pytest.fixture
     def fresh(self) -> Fresh:
         return lambda: opened(f"memory://artifacts-{next(_numbers)}")
+
+    @gap("the file system is the memory")
+    def test_large_files_are_streamed(self, store: FsArtifactStore, tmp_path: Path) -> None:
+        super().test_large_files_are_streamed(store, tmp_path)
+
+
+class FsSweepConformance(ArtifactSweepConformance):
+    @pytest.fixture
+    def now(self) -> Now:
+        return lambda store: SystemClock().now()
+
+
+class TestDirectorySweep(FsSweepConformance):
+    @pytest.fixture
+    def fresh(self) -> Fresh:
+        return lambda: opened(f"{self.folder}/artifacts-{next(_numbers)}")
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        self.folder = tmp_path_factory.mktemp("stores")
+
+    @pytest.fixture
+    def age(self) -> Age:
+        def change(store: FsArtifactStore, digest: Digest, instant: datetime) -> None:
+            os.utime(fs_path(store, digest)[1], (instant.timestamp(), instant.timestamp()))
+
+        return change
+
+
+class TestMemoryUrlSweep(FsSweepConformance):
+    @pytest.fixture
+    def fresh(self) -> Fresh:
+        return lambda: opened(f"memory://sweep-{next(_numbers)}")
+
+    @pytest.fixture
+    def age(self) -> Age:
+        def change(store: FsArtifactStore, digest: Digest, instant: datetime) -> None:
+            fs, path = fs_path(store, digest)
+            fs.store[path].modified = instant
+
+        return change
 
 
 @pytest.fixture
@@ -218,3 +289,95 @@ def test_missing_says_what_and_where(store: FsArtifactStore, tmp_path: Path) -> 
     digest = Digest("blake3:" + "a" * 64)
     with pytest.raises(ArtifactMissing, match=f"{tmp_path}/artifacts: {digest}"):
         store.get_bytes(digest)
+
+
+def aged(store: FsArtifactStore, path: Path, days: int = 10) -> None:
+    then = (SystemClock().now() - timedelta(days=days)).timestamp()
+    os.utime(path, (then, then))
+
+
+def test_a_given_up_file_is_moved_and_not_copied(store: FsArtifactStore, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    inode = (tmp_path / "file").stat().st_ino
+    digest = store.put_file(tmp_path / "file", consume=True)
+    assert (tmp_path / "artifacts" / digest[7:9] / digest[9:]).stat().st_ino == inode
+
+
+def test_a_given_up_file_stays_when_it_cannot_be_stored(tmp_path: Path) -> None:
+    (tmp_path / "artifacts").touch()
+    (tmp_path / "file").write_bytes(b"precious")
+    with pytest.raises(StorageError, match="could not be written"):
+        FsArtifactStore(str(tmp_path / "artifacts")).put_file(tmp_path / "file", consume=True)
+    assert (tmp_path / "file").read_bytes() == b"precious"
+
+
+def test_removing_leaves_no_trace(store: FsArtifactStore, tmp_path: Path) -> None:
+    digest = store.put_bytes(b"abc")
+    place = tmp_path / "artifacts" / digest[7:9] / digest[9:]
+    aged(store, place)
+    assert store.remove(digest, before=SystemClock().now() - timedelta(days=1))
+    assert [each for each in (tmp_path / "artifacts").rglob("*") if each.is_file()] == []
+
+
+def test_what_killed_writers_left_is_removed_when_it_is_old(store: FsArtifactStore, tmp_path: Path) -> None:
+    store.put_bytes(b"abc")
+    partial = tmp_path / "artifacts" / ".partial"
+    (partial / "killed").write_bytes(b"half")
+    (partial / "at-work").write_bytes(b"half")
+    aged(store, partial / "killed")
+    assert store.tidy(SystemClock().now() - timedelta(days=1)) == 1
+    assert [each.name for each in partial.iterdir()] == ["at-work"]
+    assert list(store.blobs_before(SystemClock().now() + timedelta(days=1))) != []
+
+
+def test_storing_and_removing_at_once_never_loses_what_was_stored(
+    store: FsArtifactStore, tmp_path: Path
+) -> None:
+    digest = store.put_bytes(b"contested")
+    place = tmp_path / "artifacts" / digest[7:9] / digest[9:]
+    limit = SystemClock().now() - timedelta(days=1)
+    stop = threading.Event()
+
+    def remove() -> None:
+        while not stop.is_set():
+            store.remove(digest, before=limit)
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    try:
+        for _ in range(150):
+            with contextlib.suppress(FileNotFoundError):
+                aged(store, place)
+            store.put_bytes(b"contested")
+            assert until(lambda: store.exists(digest))  # put back within a moment where it was taken aside
+    finally:
+        stop.set()
+        remover.join()
+    assert store.get_bytes(digest) == b"contested"
+
+
+def until(true: Callable[[], bool]) -> bool:
+    return any(true() for _ in range(1000))
+
+
+def test_a_manifest_that_is_damaged_stops_whoever_would_remove(
+    store: FsArtifactStore, tmp_path: Path
+) -> None:
+    digest = store.put_folder(lay(tmp_path / "source", FILES))
+    place = tmp_path / "artifacts" / digest[7:9] / digest[9:]
+    place.write_bytes(place.read_bytes()[:-1] + b"!")
+    with pytest.raises(ArtifactCorrupt):
+        store.files_of(digest)
+
+
+def test_a_restored_folder_is_never_written_through_a_link(store: FsArtifactStore, tmp_path: Path) -> None:
+    digest = store.put_folder(lay(tmp_path / "source", {"d/a": b"1"}))
+    outside = lay(tmp_path / "outside", {})
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "d").symlink_to(outside, target_is_directory=True)
+    with pytest.raises(Conflict):
+        store.get_folder(digest, target)
+    assert list(outside.iterdir()) == []
+    shutil.rmtree(target)
+    assert lying(store.get_folder(digest, target)) == {"d/a": b"1"}

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mlwright.model.features import FeatureView
+from mlwright.model.promotion import PromotionPolicy
 from mlwright.model.rollouts import RolloutPlan
 
 
@@ -110,6 +111,20 @@ class AdvisorSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """What is found out about a model version when it is registered, and whose signature it must have.
+
+    ``prove`` is ``isolated`` (its files are checked, and it is loaded and scored in an environment of its own),
+    ``files`` (nothing of it is run) or ``off``. With ``signing_key``, the file of a private key, every version that is
+    proved is signed; with ``verify_key``, the file of a public key, nothing is loaded that it does not verify.
+    """
+
+    prove: str = "isolated"
+    signing_key: Path | None = None
+    verify_key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
     """The address of the pages and of the endpoints, and how many inference processes share it."""
 
@@ -135,6 +150,8 @@ class Settings:
     endpoints: tuple[EndpointSettings, ...] = ()
     notify: tuple[NotifySettings, ...] = ()
     serve: ServeSettings = field(default_factory=ServeSettings)
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
+    promotions: tuple[PromotionPolicy, ...] = ()
     advisor: AdvisorSettings | None = None
 
     def endpoint(self, name: str) -> EndpointSettings | None:

@@ -6,16 +6,21 @@ from io import BytesIO
 
 import numpy as np
 import polars as pl
+from sqlalchemy import Connection
 
 from mlwright.errors import DataError, SignatureMismatch
+from mlwright.model.evidence import Check
 from mlwright.model.fitted import Fitted, Release
 from mlwright.model.ids import Digest, ModelName, RunId
+from mlwright.model.instants import to_micros
 from mlwright.model.ledger import Edge, Node
-from mlwright.model.registry import Evaluation
+from mlwright.model.registry import Evaluation, ModelVersion
 from mlwright.model.settings import EndpointSettings
 from mlwright.model.tracking import DatasetVersion, Metric
 from mlwright.platform.data import DataJourney
 from mlwright.platform.parts import Parts, node
+from mlwright.platform.proving import check_files
+from mlwright.platform.signatures import sign_folder
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring.statistics import auc_clustered, brier_clustered
 from mlwright.stages.pipelines.define import Step
@@ -24,6 +29,7 @@ from mlwright.stages.pipelines.store import find_checkpoint, save_checkpoint
 from mlwright.stages.pipelines.usercode import code_digest
 from mlwright.stages.pipelines.values import restore_result, store_result
 from mlwright.stages.pipelines.workbench import Scores
+from mlwright.stages.registry import evidence as proofs
 from mlwright.stages.registry import store as registry
 from mlwright.stages.tracking import store as tracking
 
@@ -107,16 +113,16 @@ class RunBench:
 
     def log(self, params: Mapping[str, object], metrics: Mapping[str, float]) -> None:
         """Record params and metrics of the run."""
-        now = self._parts.clock.now()
+        now_ms = to_micros(self._parts.clock.now()) // 1000
         with self._parts.write() as tx:
             if params:
                 tracking.log_params(tx, self._run, {name: str(value) for name, value in params.items()})
             if metrics:
-                tracking.log_metrics(
-                    tx,
-                    self._run,
-                    [Metric(key=key, value=float(value), step=0, at=now) for key, value in metrics.items()],
-                )
+                measured = [
+                    Metric(key=key, value=float(value), step=0, at_ms=now_ms)
+                    for key, value in metrics.items()
+                ]
+                tracking.log_metrics(tx, self._run, measured)
 
     def register(self, fitted: Fitted, model: str, evidence: Scores, trained_on: pl.DataFrame) -> Release:
         """Store a model as a new version, with its evidence and its lineage."""
@@ -130,6 +136,7 @@ class RunBench:
                 f"the rows that the model was trained on have no column {stamp!r}", where="trained_on"
             )
         now = self._parts.clock.now()
+        checks = self._check_files(digest)
         with self._parts.write() as tx:
             version = registry.create_version(
                 tx,
@@ -149,7 +156,9 @@ class RunBench:
                     holdout=holdout,
                 ),
                 tags={},
+                actor=self._parts.actor,
             )
+            self._keep_checks(tx, version, checks)
             self._parts.audit(tx, "register", f"model:{version.ref}", run=self._run, digest=digest)
             ledger.add_edges(
                 tx,
@@ -166,6 +175,27 @@ class RunBench:
         return Release(
             model=model, version=version.version, metrics={"auc": evidence.auc, "brier": evidence.brier}
         )
+
+    def _check_files(self, digest: Digest) -> list[Check]:
+        """What the files of a model show at once, and its signature where the project signs."""
+        engines = self._parts.proofs
+        if engines is None or engines.level == "off":
+            return []
+        folder = self._parts.shelf.fetch(digest)
+        _, checks = check_files(folder, engines.scanner)
+        if engines.signing_key is not None:
+            checks.append(sign_folder(engines.signer, folder, digest, engines.signing_key))
+        return checks
+
+    def _keep_checks(self, tx: Connection, version: ModelVersion, checks: Sequence[Check]) -> None:
+        """Keep them as evidence of a new version, and ask for the rest of its proof."""
+        engines = self._parts.proofs
+        if engines is None or not checks or proofs.list_evidence(tx, version.model, version.version):
+            return
+        now, digest, actor = self._parts.clock.now(), version.digest, self._parts.actor
+        proofs.keep_checks(tx, version.model, version.version, checks, digest=digest, at=now, actor=actor)
+        if engines.level == "isolated":
+            proofs.queue_proof(tx, version.model, version.version, now)
 
     def _endpoint_of(self, rows: pl.DataFrame) -> EndpointSettings:
         """The endpoint whose label and instant the rows have; the one that the run made examples for comes first."""

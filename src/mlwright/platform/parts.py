@@ -11,6 +11,7 @@ from mlwright.errors import NotFound
 from mlwright.model.contracts import Contract
 from mlwright.model.ledger import Decision, Node
 from mlwright.model.settings import DatasetSettings, EndpointSettings, Settings
+from mlwright.platform.proving import ProofEngines
 from mlwright.ports.artifacts import ArtifactStore
 from mlwright.ports.clock import Clock
 from mlwright.ports.executor import Executor
@@ -37,6 +38,8 @@ class Parts:
     read_contract: Callable[[str], Contract]
     """Path of a contract file, relative to the project → the contract."""
     actor: str = "local"
+    proofs: ProofEngines | None = None
+    """What registered models are proved with; None: nobody proves them."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

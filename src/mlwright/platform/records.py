@@ -7,7 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import JSON, Boolean, Float, Integer, MetaData, Numeric, Row, Table, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Row,
+    Table,
+    inspect,
+    select,
+)
 from sqlalchemy.types import TypeEngine
 
 from mlwright.errors import NotFound, UsageError
@@ -36,12 +49,13 @@ class RecordsJourney:
         """What a thing came from and what came from it.
 
         Args:
-            subject: ``kind:id``, such as ``model:flight-delay/3``, ``run:…``, ``endpoint:delay``, or a plain model
-                reference.
+            subject: ``kind:id``, such as ``model:flight-delay/3``, ``run:…``, ``dataset:name@digest``,
+                ``endpoint:delay``, or a plain model reference. The beginning of an id is enough where only one
+                begins so.
 
         Raises:
             UsageError: the text has none of these forms.
-            NotFound: nothing is recorded under this name.
+            NotFound: nothing is recorded under this name; the error lists what begins so.
         """
         with self._parts.read() as tx:
             text = subject if ":" in subject else f"model:{registry.resolve(tx, subject).ref}"
@@ -50,9 +64,16 @@ class RecordsJourney:
             except ValueError as error:
                 raise UsageError(str(error), next_command="mlwright trace --help") from error
             found = ledger.trace(tx, node)
-        if not found.causes and not found.effects:
-            raise NotFound(f"nothing is recorded about {text!r}", next_command="mlwright runs")
-        return found
+            if found.causes or found.effects:
+                return found
+            near = ledger.find_nodes(tx, text)
+            if len(near) == 1:
+                return ledger.trace(tx, near[0])
+        raise NotFound(
+            f"nothing is recorded about {text!r}",
+            why=f"these begin so: {', '.join(map(str, near))}" if near else None,
+            next_command=f"mlwright trace {near[0]}" if near else "mlwright runs",
+        )
 
     def decisions(self, subject: str | None = None, *, limit: int = 100) -> tuple[Decision, ...]:
         """The latest decisions first."""
@@ -73,10 +94,12 @@ class RecordsJourney:
         """Write every table of the database, and all predictions and labels, as Parquet files."""
         folder.mkdir(parents=True, exist_ok=True)
         written: list[Exported] = []
-        tables = MetaData()
         with self._parts.read() as tx:
-            tables.reflect(tx)
-            for table in tables.sorted_tables:
+            look = inspect(tx)
+            for name in sorted(look.get_table_names()):
+                # Without the indexes, of which SQLAlchemy cannot read all back.
+                columns = [Column(each["name"], each["type"]) for each in look.get_columns(name)]
+                table = Table(name, MetaData(), *columns)
                 written.append(_write(folder, table.name, _frame(table, tx.execute(select(table)).all())))
         written.append(_write(folder, "predictions", self._parts.log.predictions(None, served_only=False)))
         written.append(_write(folder, "labels", self._parts.log.labels(None)))
@@ -97,6 +120,8 @@ def _frame(table: Table, rows: Sequence[Row[Any]]) -> pl.DataFrame:
 def _type_of(kind: TypeEngine[Any]) -> pl.DataType:
     if isinstance(kind, Boolean):
         return pl.Boolean()
+    if isinstance(kind, LargeBinary):
+        return pl.Binary()
     if isinstance(kind, Integer):
         return pl.Int64()
     return pl.Float64() if isinstance(kind, Numeric | Float) else pl.String()

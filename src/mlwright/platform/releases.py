@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 from mlwright.errors import Conflict, NotFound
 from mlwright.model.endpoints import Route, Variant
+from mlwright.model.evidence import Evidence
 from mlwright.model.ids import EndpointName, ModelName
 from mlwright.model.ledger import Edge
+from mlwright.model.promotion import Judgement
 from mlwright.model.registry import ModelVersion, parse_model_ref
 from mlwright.model.rollouts import Rollout
 from mlwright.model.settings import EndpointSettings
 from mlwright.platform.parts import Parts, node
+from mlwright.platform.promoting import PolicyGates
+from mlwright.platform.signatures import require_signed
 from mlwright.ports.runtimes import LoadedModel
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.registry import store as registry
@@ -35,6 +39,7 @@ class ReleaseJourney:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.gates = PolicyGates(parts, self.load)
 
     def models(self, model: str | None = None) -> tuple[ModelVersion, ...]:
         """All versions of one model or of all models, latest first."""
@@ -51,15 +56,41 @@ class ReleaseJourney:
         with self._parts.read() as tx:
             return registry.resolve(tx, ref)
 
-    def promote(self, ref: str, alias: str = CHAMPION) -> ModelVersion:
-        """Move an alias to a version, atomically and with an audit row."""
-        with self._parts.write() as tx:
-            version = registry.resolve(tx, ref)
-            previous = registry.set_alias(tx, version.model, alias, version.version)
-            self._parts.audit(
-                tx, "alias", f"model:{version.ref}", alias=alias, previous=previous, version=version.version
-            )
-            return registry.resolve(tx, f"{version.model}/{version.version}")
+    def promote(self, ref: str, alias: str = CHAMPION, *, override: str | None = None) -> ModelVersion:
+        """Move an alias to a version, atomically and with an audit row, if the policy of the alias lets it through.
+
+        What each gate of the policy found is kept with the version, whether it passed or not.
+
+        Args:
+            ref: the version.
+            alias: what is to point at it.
+            override: why it is to move although a gate does not pass; for those whom the policy names.
+
+        Raises:
+            NotFound: there is no such version.
+            GateFailed: a gate does not pass; ``faults`` names each, what it found and the next command.
+            UsageError: this actor may not override the policy.
+            Conflict: the alias was moved while the gates were asked.
+        """
+        return self.gates.move(self.judge(ref, alias), override)
+
+    def judge(self, ref: str, alias: str = CHAMPION) -> Judgement:
+        """Ask the gates of an alias about a version, and keep and move nothing.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        return self.gates.judge(self.version(ref), alias)
+
+    def approve(self, ref: str, role: str, reason: str = "", *, withdraw: bool = False) -> Evidence:
+        """Approve the files of a version in a role, or take that back; the newest word of each person counts.
+
+        Raises:
+            NotFound: there is no such version.
+            UsageError: no policy asks for this role, or this actor may not speak in it.
+            ModelLoadFailed: nothing of the version is stored that could be approved.
+        """
+        return self.gates.approve(self.version(ref), role, reason, withdraw=withdraw)
 
     def deploy(self, endpoint: str, ref: str | None = None) -> Route:
         """Put a version behind an endpoint for all traffic; the alias that the endpoint follows moves with it.
@@ -71,6 +102,7 @@ class ReleaseJourney:
         Raises:
             NotFound: no such endpoint, model, version or alias.
             ModelLoadFailed: the version does not load; what stands behind the endpoint stays.
+            GateFailed: the alias has a promotion policy, and the version does not pass it.
             Conflict: a rollout is under way, which would soon put its own variants back.
         """
         settings = self._parts.endpoint(endpoint)
@@ -78,6 +110,9 @@ class ReleaseJourney:
         require_served(settings, version)
         self.load(version)
         _, _, alias = parse_model_ref(settings.model)
+        judgement = self.gates.judge(version, alias) if alias else None
+        if judgement and judgement.champion != version.ref:
+            self.gates.require(judgement)
         now = self._parts.clock.now()
         with self._parts.write() as tx:
             busy = rollouts.running(tx, EndpointName(endpoint))
@@ -86,8 +121,9 @@ class ReleaseJourney:
                     f"a rollout of {busy.model}/{busy.challenger} is under way at endpoint {endpoint!r}",
                     next_command=f"mlwright rollout abort {endpoint}",
                 )
-            if alias:
-                registry.set_alias(tx, version.model, alias, version.version)
+            if judgement and judgement.champion != version.ref:
+                self.gates.keep(tx, judgement, version)
+                self.gates.point(tx, judgement, audited=True)
             ledger.set_mark(tx, f"champion-since:{endpoint}", now.isoformat())
             route = serving.set_route(tx, EndpointName(endpoint), [_whole(version)], at=now)
             self._parts.audit(
@@ -126,8 +162,18 @@ class ReleaseJourney:
             )
 
     def load(self, version: ModelVersion) -> LoadedModel:
-        """Load a version, its bytes verified."""
-        return self._parts.shelf.load(version.digest, version.flavor)
+        """Load a version, its bytes verified, and its signature where the project names a key.
+
+        Raises:
+            ModelUntrusted: the project loads only what its key verifies, and this it does not.
+        """
+        digest, flavor = version.stored()
+        engines = self._parts.proofs
+        if engines is not None and engines.verify_key is not None:
+            folder = self._parts.shelf.fetch(digest)
+            with self._parts.read() as tx:
+                require_signed(tx, version, folder, signer=engines.signer, key=engines.verify_key)
+        return self._parts.shelf.load(digest, flavor)
 
     def load_variant(self, variant: Variant) -> LoadedModel:
         """Load what a variant of a route stands for."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import signature
-from io import BytesIO
 
 import numpy as np
 import polars as pl
@@ -20,6 +19,7 @@ from mlwright.model.windows import Window, day_start, month_start, week_start
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.rolling import RolloutJourney
+from mlwright.platform.same_rows import holdout_of
 from mlwright.platform.training import TrainingJourney
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
@@ -255,13 +255,6 @@ class RetrainJourney:
     ) -> Decision:
         with self._parts.write() as tx:
             return self._parts.decide(tx, "retrain", settings.name, outcome, reasons, evidence)
-
-
-def holdout_of(parts: Parts, version: ModelVersion) -> pl.DataFrame:
-    """The held-out rows of a version, with its recipe's score on each."""
-    if version.evaluation is None or version.evaluation.holdout is None:
-        raise UsageError(f"{version.ref} was registered without evidence", next_command="mlwright models")
-    return pl.read_parquet(BytesIO(parts.artifacts.get_bytes(version.evaluation.holdout)))
 
 
 def _scores_of(

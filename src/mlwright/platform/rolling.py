@@ -8,10 +8,12 @@ import polars as pl
 from mlwright.errors import Conflict, NotFound, UsageError
 from mlwright.model.ids import EndpointName, RolloutId
 from mlwright.model.ledger import Edge
+from mlwright.model.promotion import Judgement
+from mlwright.model.registry import parse_model_ref
 from mlwright.model.rollouts import Rollout, RolloutState, RolloutVerdict, Verdict
 from mlwright.model.windows import Window
 from mlwright.platform.parts import Parts, node
-from mlwright.platform.releases import CHALLENGER, ReleaseJourney, require_served
+from mlwright.platform.releases import CHALLENGER, CHAMPION, ReleaseJourney, require_served
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring.labels import join_labels
 from mlwright.stages.registry import store as registry
@@ -60,6 +62,8 @@ class RolloutJourney:
                 next_command=f"mlwright deploy {endpoint} {version.ref}",
             )
         plan = settings.rollout
+        # Mostly nothing guards this alias; where a policy does, it counts here too.
+        self._releases.gates.require(self._releases.gates.judge(version, CHALLENGER))
         with self._parts.write() as tx:
             rollout = machine.start(
                 id=RolloutId(f"{endpoint}-{version.version}-{now:%Y%m%d%H%M%S%f}"),
@@ -71,7 +75,7 @@ class RolloutJourney:
                 now=now,
             )
             rollouts.save(tx, rollout)
-            registry.set_alias(tx, version.model, CHALLENGER, version.version)
+            registry.set_alias(tx, version.model, CHALLENGER, version.version, at=now)
             serving.set_route(tx, rollout.endpoint, machine.variants(rollout), at=now, salt=rollout.id)
             self._parts.audit(
                 tx, "rollout start", f"endpoint:{endpoint}", rollout=rollout.id, version=version.ref
@@ -90,7 +94,13 @@ class RolloutJourney:
         evidence = self._evidence(rollout, now)
         verdict = judge(rollout, evidence, now, mature=True)
         after = machine.advance(rollout, verdict, now)
-        self._apply(rollout, after, verdict, now)
+        judgement = None
+        if after.state is RolloutState.PROMOTED:
+            judgement = self._judged(rollout)
+            if judgement.refused:
+                verdict = _held(rollout, verdict, judgement, now)
+                after = machine.advance(rollout, verdict, now)
+        self._apply(rollout, after, verdict, now, judgement)
         return after
 
     def abort(self, endpoint: str, reason: str) -> Rollout:
@@ -118,13 +128,30 @@ class RolloutJourney:
                 rollouts.list_rollouts(tx, endpoint=EndpointName(endpoint) if endpoint else None, limit=limit)
             )
 
-    def _apply(self, before: Rollout, after: Rollout, verdict: RolloutVerdict, now: datetime) -> None:
+    def _judged(self, rollout: Rollout) -> Judgement:
+        """What the policy of the endpoint's alias says of the challenger, the rollout's own verdict included."""
+        _, _, alias = parse_model_ref(self._parts.endpoint(rollout.endpoint).model)
+        version = self._releases.version(f"{rollout.model}/{rollout.challenger}")
+        return self._releases.gates.judge(version, alias or CHAMPION, rollout=rollout)
+
+    def _apply(
+        self,
+        before: Rollout,
+        after: Rollout,
+        verdict: RolloutVerdict,
+        now: datetime,
+        judgement: Judgement | None = None,
+    ) -> None:
         subject = f"endpoint:{after.endpoint}"
         with self._parts.write() as tx:
             rollouts.save(tx, after)
             rollouts.add_verdict(tx, after.id, verdict)
-            if after.state is RolloutState.PROMOTED:
-                registry.set_alias(tx, after.model, "champion", after.challenger)
+            if judgement is not None:
+                self._releases.gates.keep(
+                    tx, judgement, registry.get_version(tx, judgement.model, judgement.version)
+                )
+            if judgement is not None and after.state is RolloutState.PROMOTED:
+                self._releases.gates.point(tx, judgement, audited=True)
                 ledger.set_mark(tx, f"champion-since:{after.endpoint}", now.isoformat())
                 served = node("model", f"{after.model}/{after.challenger}")
                 ledger.add_edges(
@@ -132,7 +159,7 @@ class RolloutJourney:
                 )
             if after.state.ended:
                 with suppress(NotFound):  # somebody may have moved or removed it by hand
-                    registry.delete_alias(tx, after.model, CHALLENGER)
+                    registry.delete_alias(tx, after.model, CHALLENGER, at=now)
             if after.step != before.step or after.state.ended:
                 salt = after.id if not after.state.ended else None
                 route = serving.set_route(tx, after.endpoint, machine.variants(after), at=now, salt=salt)
@@ -192,6 +219,18 @@ class RolloutJourney:
             slow_us=int(limit.total_seconds() * 1_000_000),
             in_step=pl.col("generation") >= generation,
         )
+
+
+def _held(rollout: Rollout, verdict: RolloutVerdict, judgement: Judgement, now: datetime) -> RolloutVerdict:
+    """The verdict where the rollout would promote and the policy does not let it: wait, until the deadline."""
+    named = "; ".join(f"{each.gate}: {each.summary}" for each in judgement.refused)
+    late = now - rollout.started >= rollout.plan.deadline
+    return RolloutVerdict(
+        at=now,
+        verdict=Verdict.INCONCLUSIVE if late else Verdict.HOLD,
+        reason=f"the rollout went well, but the promotion policy does not let it through: {named}",
+        guardrails=verdict.guardrails,
+    )
 
 
 def _versions(rollout: Rollout) -> dict[str, int]:

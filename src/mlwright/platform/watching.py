@@ -256,7 +256,7 @@ class WatchJourney:
         if evidence is None or evidence.holdout is None:
             return None
         holdout = pl.read_parquet(BytesIO(self._parts.artifacts.get_bytes(evidence.holdout)))
-        columns = [each for each in version.signature.input_names if each in holdout.columns]
+        columns = [each for each in (field.name for field in version.inputs) if each in holdout.columns]
         window = Window(start=evidence.start, end=evidence.end)
         with self._parts.write() as tx:
             monitoring.save_reference(tx, name, version.ref, sketch(holdout.select(columns)), window)

@@ -2,20 +2,43 @@
 
 import os
 import shutil
-import stat
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, Final
 
 import fsspec
 from blake3 import blake3
 from fsspec.implementations.local import LocalFileSystem
 
-from mlwright.adapters.fs.manifest import DIGEST, decode, encode, files_below
-from mlwright.errors import ArtifactCorrupt, ArtifactMissing, Conflict, MissingExtra, StorageError, UsageError
+from mlwright.adapters.fs.manifest import DIGEST, begins_manifest, decode, encode, files_below
+from mlwright.adapters.fs.placing import (
+    is_complete,
+    move_into_place,
+    put_in_place,
+    refuse_foreign,
+    swap,
+    unnamed,
+)
+from mlwright.adapters.fs.reading import PIECE, corrupt, digest_of, open_far, open_near
+from mlwright.errors import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    DataError,
+    MissingExtra,
+    StorageError,
+    UsageError,
+)
+from mlwright.model.artifacts import StoredBlob
 from mlwright.model.ids import Digest
 
-_PARTIAL = ".partial"
+_PARTIAL: Final = ".partial"
+_REMOVED: Final = ".removed"
+
+_RENEWED_AFTER: Final = 3600
+"""Seconds. Older blobs of an object store are written once more when they are stored again: so they become younger."""
 
 
 class FsArtifactStore:
@@ -48,38 +71,59 @@ class FsArtifactStore:
         digest = Digest(f"blake3:{blake3(data).hexdigest()}")
         path = self._path(digest)
         try:
-            if self._holds(path, data):
+            if self._keeps(digest, len(data)):
                 return digest
             if self._is_local:
-                _write_durably(Path(path), data, Path(self._root) / _PARTIAL)
+                with unnamed(self._partial) as (file, place):
+                    file.write(data)
+                    put_in_place(file, place, Path(path))
             else:
                 # object stores and memory show a blob when its last byte has arrived, and not before
                 self._fs.makedirs(self._fs._parent(path), exist_ok=True)
                 self._fs.pipe_file(path, data)
         except OSError as fault:
-            raise StorageError("the artifact could not be written", where=path, why=str(fault)) from fault
+            raise _unwritten(path, fault) from fault
+        return digest
+
+    def put_file(self, file: Path, *, consume: bool = False) -> Digest:
+        """Store a file; see ``ArtifactStore.put_file``. In a directory it is on the disk after this."""
+        try:
+            digest, size = digest_of(file)
+            if not self._keeps(digest, size):
+                digest = self._take(file, digest, consume=consume)
+            if consume:
+                file.unlink(missing_ok=True)
+        except OSError as fault:
+            raise _unwritten(str(file), fault) from fault
         return digest
 
     def get_bytes(self, digest: Digest) -> bytes:
         """Read and verify a blob; see ``ArtifactStore.get_bytes``."""
-        if not DIGEST.fullmatch(digest):
-            raise ArtifactMissing(f"{digest!r} is no digest: blake3: and 64 hexadecimal digits")
-        path = self._path(digest)
+        path = self._known(digest)
         try:
             data: bytes = self._fs.cat_file(path)
         except FileNotFoundError as fault:
-            raise ArtifactMissing(
-                "no artifact has this digest", where=f"{self._root}: {digest}", next_command="mlwright doctor"
-            ) from fault
+            raise self._missing(digest) from fault
         except OSError as fault:
             raise StorageError("the artifact could not be read", where=path, why=str(fault)) from fault
         if f"blake3:{blake3(data).hexdigest()}" != digest:
-            raise ArtifactCorrupt(
-                "the stored bytes are not those that were put there",
-                where=path,
-                next_command=f"rm {path}  # then store it again from its source",
-            )
+            raise corrupt(path)
         return data
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Read a blob in pieces; see ``ArtifactStore.open``."""
+        path = self._known(digest)
+        try:
+            size = self._size(path)
+            if size is None:
+                raise self._missing(digest)
+            if self._is_local:
+                return open_near(Path(path), digest, size)
+            return open_far(self._fs, path, digest, size)
+        except FileNotFoundError as fault:
+            raise self._missing(digest) from fault
+        except OSError as fault:
+            raise StorageError("the artifact could not be read", where=path, why=str(fault)) from fault
 
     def put_folder(self, folder: Path) -> Digest:
         """Store a folder; see ``ArtifactStore.put_folder``. The manifest comes last.
@@ -87,7 +131,7 @@ class FsArtifactStore:
         Raises:
             DataError: there is no such folder, or it holds a symbolic link.
         """
-        files = {name: self.put_bytes(path.read_bytes()) for name, path in files_below(folder).items()}
+        files = {name: self.put_file(path) for name, path in files_below(folder).items()}
         return self.put_bytes(encode(files))
 
     def get_folder(self, digest: Digest, target: Path) -> Path:
@@ -100,15 +144,15 @@ class FsArtifactStore:
             Conflict: ``target`` holds other files, or is no folder; nothing of it was touched.
         """
         files = decode(self.get_bytes(digest), digest)
-        if _is_complete(target, files):
+        if is_complete(target, files):
             return target
-        _refuse_foreign(target, files)
+        refuse_foreign(target, files)
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         fresh.mkdir()
         try:
             self._fill(fresh, files, digest)
-            _swap(fresh, target, files)
+            swap(fresh, target, files)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         return target
@@ -117,27 +161,125 @@ class FsArtifactStore:
         """Whether the blob or folder is there; its bytes are not verified."""
         return bool(DIGEST.fullmatch(digest)) and self._size(self._path(digest)) is not None
 
+    def blobs_before(self, instant: datetime) -> Iterator[StoredBlob]:
+        """List old blobs; see ``ArtifactSweep.blobs_before``."""
+        for path, found in self._fs.find(self._root, detail=True).items():
+            place = str(path)[len(self._root) :].strip("/").split("/")
+            digest = Digest("blake3:" + "".join(place))
+            if len(place) == 2 and len(place[0]) == 2 and DIGEST.fullmatch(digest):
+                stored = self._stored(path)
+                if stored is not None and stored < instant:
+                    yield StoredBlob(digest=digest, size=int(found["size"]), stored=stored)
+
+    def files_of(self, digest: Digest) -> frozenset[Digest]:
+        """List a folder's blobs; see ``ArtifactSweep.files_of``."""
+        if not self.exists(digest):
+            return frozenset()
+        with self.open(digest) as file:
+            if not begins_manifest(file.read(64)):
+                return frozenset()
+        blob = self.get_bytes(digest)
+        try:
+            return frozenset(decode(blob, digest).values())
+        except ArtifactCorrupt:  # its bytes are as they were put: somebody's file that looks like a folder
+            return frozenset()
+
+    def remove(self, digest: Digest, *, before: datetime) -> bool:
+        """Remove an old blob; see ``ArtifactSweep.remove``."""
+        path = self._known(digest)
+        try:
+            stored = self._stored(path)
+            if stored is None or stored >= before:
+                return False
+            if not self._is_local:
+                self._fs.rm_file(path)
+                return True
+            return self._remove_here(Path(path), before)
+        except FileNotFoundError:
+            return False
+        except OSError as fault:
+            raise StorageError("the artifact could not be removed", where=path, why=str(fault)) from fault
+
+    def tidy(self, before: datetime) -> int:
+        """Remove what killed writers left; see ``ArtifactSweep.tidy``."""
+        if not self._is_local:
+            return 0  # there a blob shows whole or not at all
+        left = [each for name in (_PARTIAL, _REMOVED) for each in (Path(self._root) / name).glob("*")]
+        old = [each for each in left if (stored := self._stored(str(each))) and stored < before]
+        for each in old:
+            each.unlink(missing_ok=True)
+        return len(old)
+
+    def _take(self, file: Path, digest: Digest, *, consume: bool) -> Digest:
+        target = self._path(digest)
+        if self._is_local:
+            if consume and move_into_place(file, Path(target)):
+                return digest
+            with unnamed(self._partial) as (copy, place):
+                digest, _ = digest_of(file, copy)  # what was copied: the file may have changed since
+                put_in_place(copy, place, Path(self._path(digest)))
+            return digest
+        self._fs.makedirs(self._fs._parent(target), exist_ok=True)
+        if file.stat().st_size <= PIECE:
+            self._fs.pipe_file(target, file.read_bytes())
+        else:
+            self._fs.put_file(str(file), target)
+        return digest
+
+    def _remove_here(self, path: Path, before: datetime) -> bool:
+        """Take the blob aside first: whoever stores it from now on writes it anew, and sees no half of this."""
+        aside = Path(self._root) / _REMOVED / path.name
+        aside.parent.mkdir(exist_ok=True)
+        os.rename(path, aside)
+        stored = self._stored(str(aside))
+        if stored is not None and stored >= before:  # stored again since it was asked for
+            os.replace(aside, path)
+            return False
+        aside.unlink(missing_ok=True)
+        return True
+
     def _fill(self, folder: Path, files: Mapping[str, Digest], digest: Digest) -> None:
         for name, each in files.items():
             path = folder / name
-            data = self.get_bytes(each)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-            except (FileExistsError, NotADirectoryError, IsADirectoryError) as fault:
-                raise ArtifactCorrupt(
-                    f"the folder lists {name!r} both as file and as folder", where=digest
-                ) from fault
+            with self.open(each) as source:
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    sink = path.open("wb")
+                except (FileExistsError, NotADirectoryError, IsADirectoryError) as fault:
+                    raise ArtifactCorrupt(
+                        f"the folder lists {name!r} both as file and as folder", where=digest
+                    ) from fault
+                with sink:
+                    shutil.copyfileobj(source, sink, PIECE)
+
+    @property
+    def _partial(self) -> Path:
+        return Path(self._root) / _PARTIAL
+
+    def _known(self, digest: Digest) -> str:
+        if not DIGEST.fullmatch(digest):
+            raise ArtifactMissing(f"{digest!r} is no digest: blake3: and 64 hexadecimal digits")
+        return self._path(digest)
 
     def _path(self, digest: Digest) -> str:
         text = digest.removeprefix("blake3:")
         return f"{self._root}/{text[:2]}/{text[2:]}"
 
-    def _holds(self, path: str, data: bytes) -> bool:
-        """Whether these bytes are there. A damaged copy is not; far away only its size is compared."""
-        if self._size(path) != len(data):
+    def _keeps(self, digest: Digest, size: int) -> bool:
+        """Whether these bytes are there, and young from now on. A damaged copy is not; far away the size has to do."""
+        path = self._path(digest)
+        if self._size(path) != size:
             return False
-        return not self._is_local or Path(path).read_bytes() == data
+        if not self._is_local:
+            stored = self._stored(path)
+            return stored is not None and time.time() - stored.timestamp() < _RENEWED_AFTER
+        try:
+            if digest_of(Path(path))[0] != digest:
+                return False
+            os.utime(path)
+        except (OSError, DataError):
+            return False  # removed just now
+        return True
 
     def _size(self, path: str) -> int | None:
         try:
@@ -146,84 +288,19 @@ class FsArtifactStore:
             return None
         return int(found["size"])
 
+    def _stored(self, path: str) -> datetime | None:
+        """When a blob was last stored, by the clock of its file system."""
+        try:
+            found: datetime = self._fs.modified(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
-def _write_durably(path: Path, data: bytes, partial: Path) -> None:
-    """Write beside, then move into place: after a crash the whole blob is there, or none of it."""
-    partial.mkdir(parents=True, exist_ok=True)
-    known = path.parent.exists()
-    path.parent.mkdir(exist_ok=True)
-    unnamed = partial / uuid.uuid4().hex
-    try:
-        with unnamed.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unnamed, path)
-    finally:
-        unnamed.unlink(missing_ok=True)
-    _sync(path.parent)
-    if not known:
-        _sync(path.parent.parent)
-
-
-def _sync(folder: Path) -> None:
-    if os.name != "posix":  # only there can a folder be opened
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _is_complete(target: Path, files: Mapping[str, Digest]) -> bool:
-    try:
-        return target.is_dir() and all(_digest_of(target / name) == each for name, each in files.items())
-    except OSError:
-        return False
-
-
-def _digest_of(path: Path) -> str:
-    return f"blake3:{blake3(path.read_bytes()).hexdigest()}"
-
-
-def _refuse_foreign(target: Path, files: Mapping[str, Digest]) -> None:
-    try:
-        mode = target.lstat().st_mode  # asked once: another process may be replacing the folder
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(mode):
-        # os.walk passes over what vanishes meanwhile
-        there = {
-            Path(place, name).relative_to(target).as_posix()
-            for place, folders, names in os.walk(target)
-            for name in [*names, *(each for each in folders if Path(place, each).is_symlink())]
-        }
-        foreign = sorted(there - files.keys())
-    else:
-        foreign = [target.name]
-    if foreign:
-        raise Conflict(
-            f"{foreign[0]!r} is in the way, and not part of the folder that shall be restored",
-            where=str(target),
-            next_command=f"mv {target} {target}.aside",
+    def _missing(self, digest: Digest) -> ArtifactMissing:
+        return ArtifactMissing(
+            "no artifact has this digest", where=f"{self._root}: {digest}", next_command="mlwright doctor"
         )
 
 
-def _swap(fresh: Path, target: Path, files: Mapping[str, Digest]) -> None:
-    """Put a filled folder in its place; a damaged copy goes, and another process's complete copy stays."""
-    for attempt in range(50):  # another process may do the same between two lines
-        try:
-            os.rename(fresh, target)
-        except OSError:
-            if _is_complete(target, files):
-                return
-        else:
-            return
-        aside = fresh.with_name(f"{fresh.name}.{attempt}")
-        try:
-            os.rename(target, aside)
-        except FileNotFoundError:
-            continue
-        shutil.rmtree(aside, ignore_errors=True)
-    raise StorageError("the folder could not be put in its place", where=str(target))
+def _unwritten(path: str, fault: OSError) -> StorageError:
+    return StorageError("the artifact could not be written", where=path, why=str(fault))

@@ -45,6 +45,11 @@ def encode(files: Mapping[str, Digest]) -> bytes:
     return json.dumps(manifest, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
+def begins_manifest(head: bytes) -> bool:
+    """Whether a blob that begins like this may be a folder."""
+    return head.startswith(b'{"type":"' + _TAG.encode("ascii") + b'"')
+
+
 def decode(blob: bytes, digest: Digest) -> dict[str, Digest]:
     """The files that a blob lists.
 

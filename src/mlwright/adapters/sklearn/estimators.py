@@ -97,7 +97,7 @@ def save(
     used = _text_categories(signature, categories)
     estimator: Any = model
     encoder = MatrixEncoder(signature, used)
-    LoadedSklearn(_nameless(estimator), signature, used).predict(example)
+    outputs = LoadedSklearn(_nameless(estimator), signature, used).predict(example)
     data = skops.io.dumps(_with_encoder(estimator, signature, used, encoder) if used else estimator)
     trusted = types_to_trust(data, where=type(model).__name__)
     (folder / MODEL_FILE).write_bytes(data)
@@ -111,6 +111,7 @@ def save(
             trusted=tuple(trusted),
         ),
         example,
+        outputs,
     )
 
 

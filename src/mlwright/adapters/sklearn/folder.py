@@ -1,8 +1,9 @@
 """The files of an MLflow Model folder around the estimator, written as MLflow 3 writes them.
 
 ``MLmodel`` (flavors ``sklearn`` and ``python_function``, signature), ``requirements.txt``,
-``python_env.yaml``, ``input_example.json``, and ``mlwright.json`` with what MLflow has no place for: the
-levels of text inputs and the output by name. MLmodel is written last, so that a folder that has it is
+``python_env.yaml``, ``input_example.json``, ``output_example.json`` with the answers to it (a proof
+elsewhere must come to the same), and ``mlwright.json`` with what MLflow has no place for: the levels of
+text inputs and the output by name. MLmodel is written last, so that a folder that has it is
 complete. The keys are those of ``mlflow.sklearn.save_model(..., serialization_format="skops")`` in MLflow
 3.18.
 """
@@ -24,6 +25,7 @@ from mlwright.model.registry import Field, Signature
 MODEL_FILE: Final = "model.skops"
 _OURS: Final = "mlwright.json"
 _EXAMPLE: Final = "input_example.json"
+_OUTPUTS: Final = "output_example.json"
 _FORMAT: Final = 1
 _REQUIRED: Final = ("numpy", "scikit-learn", "scipy", "skops")
 
@@ -48,8 +50,10 @@ class _Ours(msgspec.Struct, kw_only=True):
     classifier: bool
 
 
-def write_folder(folder: Path, described: Described, example: Mapping[str, Sequence[object]]) -> None:
-    """Write everything but the model itself."""
+def write_folder(
+    folder: Path, described: Described, example: Mapping[str, Sequence[object]], outputs: Sequence[float]
+) -> None:
+    """Write everything but the model itself. ``outputs`` is what it answers to the example here and now."""
     ours = _Ours(
         format=_FORMAT,
         signature=described.signature,
@@ -63,6 +67,7 @@ def write_folder(folder: Path, described: Described, example: Mapping[str, Seque
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
     _write(folder / _OURS, msgspec.json.format(msgspec.json.encode(ours), indent=1).decode())
     _write(folder / _EXAMPLE, json.dumps(split, allow_nan=False))
+    _write(folder / _OUTPUTS, json.dumps({"predictions": list(map(_plain, outputs))}, allow_nan=False))
     _write(folder / "requirements.txt", "\n".join(requirements))
     _write(folder / "python_env.yaml", yaml.safe_dump(environment, sort_keys=False))
     _write(folder / "MLmodel", yaml.safe_dump(_mlmodel(described), sort_keys=True))

@@ -46,11 +46,11 @@ def check_package(folder: Path) -> Signature:
         ModelLoadFailed: it is not complete; ``faults`` names everything that is missing or wrong.
     """
     faults: list[Fault] = []
-    described = _read_mlmodel(folder, faults)
+    described = read_mlmodel(folder, faults)
     signature = Signature(inputs=(), outputs=())
     if described is not None:
-        _check_flavors(folder, described.get("flavors"), faults)
-        signature = _read_signature(described.get("signature"), faults)
+        check_flavors(folder, described.get("flavors"), faults)
+        signature = read_signature(described.get("signature"), faults)
         if not (folder / "requirements.txt").is_file():
             faults.append(Fault(where="requirements.txt", what="is missing: the packages the model needs"))
     if faults:
@@ -63,7 +63,8 @@ def check_package(folder: Path) -> Signature:
     return signature
 
 
-def _read_mlmodel(folder: Path, faults: list[Fault]) -> Mapping[str, object] | None:
+def read_mlmodel(folder: Path, faults: list[Fault]) -> Mapping[str, object] | None:
+    """What ``MLmodel`` says, or None where it cannot be read; then ``faults`` has one more."""
     path = folder / _MLMODEL
     try:
         if path.stat().st_size > _MLMODEL_BYTES:
@@ -83,7 +84,8 @@ def _read_mlmodel(folder: Path, faults: list[Fault]) -> Mapping[str, object] | N
     return None
 
 
-def _check_flavors(folder: Path, flavors: object, faults: list[Fault]) -> None:
+def check_flavors(folder: Path, flavors: object, faults: list[Fault]) -> None:
+    """Add a fault for each file that a flavor names and that is not there, or lies outside of the folder."""
     if not isinstance(flavors, dict) or not flavors:
         faults.append(Fault(where=f"{_MLMODEL}: flavors", what="names no engine that could load the model"))
         return
@@ -121,7 +123,8 @@ def _path_fault(folder: Path, value: object) -> str | None:
     return None if path.exists() else f"the file {value!r} is missing"
 
 
-def _read_signature(signature: object, faults: list[Fault]) -> Signature:
+def read_signature(signature: object, faults: list[Fault]) -> Signature:
+    """The signature as our servers keep it; adds a fault for whatever they do not serve."""
     where = f"{_MLMODEL}: signature"
     if not isinstance(signature, dict):
         hint = "is missing: log the model with signature=infer_signature(inputs, predictions)"

@@ -17,10 +17,9 @@ A hypothesis state machine compares the engine with
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar
 
 import pytest
 from hypothesis import strategies as st
@@ -29,48 +28,26 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
 from mlwright.errors import ArtifactCorrupt, ArtifactMissing, Conflict, DataError
 from mlwright.model.ids import Digest
 from mlwright.ports.artifacts import ArtifactStore
-from mlwright.testing.conformance.gaps import Conformance
+from mlwright.testing.conformance.artifact_files import (
+    EMPTY,
+    FILES,
+    UNKNOWN,
+    ArtifactFilesConformance,
+    Damage,
+    Fresh,
+    lay,
+    lying,
+)
 from mlwright.testing.conformance.stateful import compare
 from mlwright.testing.fakes.artifacts import MemoryArtifactStore
 
-Fresh: TypeAlias = Callable[[], ArtifactStore]
-Damage: TypeAlias = Callable[[Any, Digest], None]
-
-# the empty input's hash, from the BLAKE3 paper's test vectors
-EMPTY = Digest("blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")
-UNKNOWN = Digest("blake3:" + "0" * 64)
-FILES = {
-    "MLmodel": b"flavors: {}",
-    "data/weights.bin": bytes(range(256)),
-    "data/deep/empty": b"",
-    "ü ñ": b"x",
-}
+__all__ = ["FILES", "ArtifactStoreConformance", "ArtifactStoreMachine", "Damage", "Fresh", "lay", "lying"]
 
 
-def lay(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """Write these files below a folder and return it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
-
-
-def lying(folder: Path) -> dict[str, bytes]:
-    """The files below a folder."""
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
-
-
-class ArtifactStoreConformance(Conformance):
+class ArtifactStoreConformance(ArtifactFilesConformance):
     """What every artifact store promises. Subclasses supply ``fresh``, ``damage`` and ``lose``."""
 
     examples: ClassVar[int] = 15
-
-    @pytest.fixture
-    def store(self, fresh: Fresh) -> ArtifactStore:
-        """An empty store."""
-        return fresh()
 
     @pytest.fixture
     def source(self, tmp_path: Path) -> Path:
@@ -242,6 +219,21 @@ class ArtifactStoreMachine(RuleBasedStateMachine):
         digest = self.engine.put_bytes(data)
         assert digest == self.reference.put_bytes(data)
         return digest
+
+    @rule(target=blobs, data=_datas, consume=st.booleans())
+    def put_file(self, data: bytes, consume: bool) -> Digest:
+        """As bytes, and the file is gone where it was given up."""
+        file = lay(self._new_place(), {"file": data}) / "file"
+        digest = self.engine.put_file(file, consume=consume)
+        assert digest == self.reference.put_bytes(data)
+        assert file.exists() is not consume
+        return digest
+
+    @rule(digest=blobs)
+    def open(self, digest: Digest) -> None:
+        """The same bytes come back."""
+        with self.engine.open(digest) as mine, self.reference.open(digest) as theirs:
+            assert mine.read() == theirs.read()
 
     @rule(digest=blobs)
     def get_bytes(self, digest: Digest) -> None:

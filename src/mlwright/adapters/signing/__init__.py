@@ -1,0 +1,1 @@
+"""Signing models with the OpenSSF's library."""

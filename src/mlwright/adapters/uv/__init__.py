@@ -1,0 +1,1 @@
+"""Environments made by uv: https://docs.astral.sh/uv/."""

@@ -1,0 +1,1 @@
+"""Webhooks over HTTP, guarded against being sent where a client must not reach."""
