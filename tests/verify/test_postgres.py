@@ -5,6 +5,7 @@ import importlib
 import math
 import os
 import pwd
+import runpy
 import shutil
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from sqlalchemy.exc import InternalError
 import mlwright.stages
 from mlwright.adapters.sql.engine import open_engine, reading
 from mlwright.adapters.sql.migrate import SHIPPED, current_revision, migrate
-from mlwright.errors import Conflict, DatabaseNewer, DatabaseUnavailable, StorageError
+from mlwright.errors import DatabaseNewer, DatabaseUnavailable, StorageError, UsageError
 from mlwright.model.ids import Digest, ModelName, RunId
 from mlwright.model.ledger import Decision, Edge, Node
 from mlwright.model.registry import Evaluation, Field, Signature
@@ -32,6 +33,7 @@ from mlwright.stages.ledger import store as ledger
 from mlwright.stages.ledger.tables import audit
 from mlwright.stages.registry import store as registry
 from mlwright.stages.tracking import store as tracking
+from mlwright.stages.tracking.runs import find_run
 
 pytestmark = pytest.mark.verify
 AT = datetime(2013, 4, 1, tzinfo=UTC)
@@ -146,6 +148,8 @@ def scripts_after(tmp_path, engine, last="pass"):
 
 def test_migrations_lead_to_the_tables_of_the_stages(engine, tmp_path):
     union = MetaData()
+    for path in sorted(Path(mlwright.stages.__path__[0]).glob("*/*tables.py")):
+        importlib.import_module(f"mlwright.stages.{path.parent.name}.{path.stem}")
     for path in sorted(Path(mlwright.stages.__path__[0]).glob("*/tables.py")):
         module = importlib.import_module(f"mlwright.stages.{path.parent.name}.tables")
         for table in module.metadata.tables.values():
@@ -153,6 +157,27 @@ def test_migrations_lead_to_the_tables_of_the_stages(engine, tmp_path):
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), union) == []
     assert migrate(engine, backups=tmp_path, at=AT).changed is False
+
+
+def test_a_database_of_the_first_release_comes_over_whole(empty, tmp_path):
+    first = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "sql" / "first_schema.py"))
+    first["make_first"](empty, tmp_path)
+    migrate(empty, backups=tmp_path, at=AT)
+    with empty.begin() as tx:
+        a, b = (tracking.get_run(tx, RunId(each)) for each in "AB")
+        assert (a.experiment, a.started, a.error) == ("delay", first["seconds"](1), "ValueError: no")
+        assert a.params == {"depth": "3", "länge": "x" * 10_000}
+        assert a.environment == Environment(**first["ENVIRONMENT"])
+        assert [each.contract for run in (a, b) for each in run.datasets] == ["flights@1", "flights@2"]
+        values = [repr(each.value) for each in tracking.metric_history(tx, RunId("A"), "loss")]
+        assert values == [repr(each) for each in reversed(first["LOSSES"])]
+        assert len(tracking.metric_history(tx, RunId("B"), "auc")) == first["POINTS"]
+        assert registry.resolve(tx, "delay@champion").digest == "blake3:cc"
+        # Numbers go on behind those that were moved.
+        made = tracking.create_run(tx, experiment="new", name="n", at=AT, actor="ada")
+        assert find_run(tx, made.id).number == 4
+        keys = inspect(tx).get_pk_constraint("tracking_runs")["name"]
+    assert keys == "tracking_runs_pkey"
 
 
 def test_processes_that_start_together_migrate_once(url, tmp_path):
@@ -203,21 +228,21 @@ def test_a_run_comes_back_with_everything_recorded_about_it(engine):
     with engine.begin() as tx:
         run = tracking.create_run(tx, experiment="delay", name="train", at=AT, actor="ada").id
         tracking.log_params(tx, run, {"depth": "3"})
-        measured = [Metric(key="loss", value=value, step=step, at=AT) for step, value in enumerate(values)]
+        measured = [Metric(key="loss", value=value, step=step, at_ms=0) for step, value in enumerate(values)]
         tracking.log_metrics(tx, run, measured[::-1])
         tracking.set_tags(tx, run, {"team": "a"})
         tracking.set_tags(tx, run, {"team": "b"})
         tracking.add_datasets(tx, run, [flights])
         tracking.add_datasets(tx, run, [flights])
         tracking.set_environment(tx, run, environment)
-        tracking.end_run(tx, run, RunStatus.FINISHED, AT + timedelta(microseconds=1))
+        tracking.end_run(tx, run, RunStatus.FINISHED, AT + timedelta(milliseconds=1))
     with reading(engine).begin() as tx:
         [found] = tracking.list_runs(tx, experiment="delay", status=RunStatus.FINISHED)
         assert found == tracking.get_run(tx, run)
         assert [repr(each.value) for each in tracking.metric_history(tx, run, "loss")] == [*map(repr, values)]
     assert (found.params, found.tags, found.metrics) == ({"depth": "3"}, {"team": "b"}, {"loss": 5e-324})
     assert (found.datasets, found.environment) == ((flights,), environment)
-    assert found.ended == AT + timedelta(microseconds=1)
+    assert found.ended == AT + timedelta(milliseconds=1)
 
 
 def test_evidence_with_nan_is_kept(engine):
@@ -310,7 +335,7 @@ def test_writers_of_one_run_neither_lose_metrics_nor_block_each_other_for_good(e
             order = keys if writer % 2 else keys[::-1]
             with engine.begin() as tx:
                 step = count * WRITERS + writer
-                metrics = [Metric(key=key, value=float(step), step=step, at=AT) for key in order]
+                metrics = [Metric(key=key, value=float(step), step=step, at_ms=0) for key in order]
                 tracking.log_metrics(tx, run, metrics)
                 tracking.set_tags(tx, run, {key: str(step) for key in order})
                 nodes = [Node(kind="n", id=key) for key in order]
@@ -330,9 +355,9 @@ def test_of_writers_with_different_values_of_one_param_one_wins_and_the_others_a
     def write(writer):
         try:
             with engine.begin() as tx:
-                tracking.log_metrics(tx, run, [Metric(key=f"m{writer}", value=1.0, step=0, at=AT)])
+                tracking.log_metrics(tx, run, [Metric(key=f"m{writer}", value=1.0, step=0, at_ms=0)])
                 tracking.log_params(tx, run, {"depth": str(writer)})
-        except Conflict:
+        except UsageError:
             return None
         return str(writer)
 

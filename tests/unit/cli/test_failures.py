@@ -156,7 +156,7 @@ def test_an_unknown_key_in_the_settings(written, edit) -> None:
         (["predict", "chrn", "--example"], "did you mean 'churn'?"),
         (["predict", "churn"], "--example"),
         (["retrain", "chrn"], "did you mean 'churn'?"),
-        (["runs", "nothing"], "no run is named 'nothing'"),
+        (["runs", "nothing"], "Run with id=nothing not found"),
         (["alerts", "nothing"], "no alert is named 'nothing'"),
         (["rollout", "abort", "churn"], "no rollout is under way"),
         (["trace", "model:nothing/1"], "nothing is recorded"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import MetaData, select
+from sqlalchemy import inspect, select, table, text
 
 from mlwright.errors import DataError
 
@@ -14,10 +14,9 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 def state(project) -> dict[str, object]:
     """Everything that is kept: all rows of all tables, all predictions and labels, all messages."""
-    tables = MetaData()
     with project.platform.parts.read() as tx:
-        tables.reflect(tx)
-        kept = {table.name: tx.execute(select(table)).all() for table in tables.sorted_tables}
+        names = inspect(tx).get_table_names()
+        kept = {name: tx.execute(select(text("*")).select_from(table(name))).all() for name in names}
     log = project.platform.parts.log
     return {
         **kept,

@@ -122,7 +122,11 @@ def test_folder_content(folder) -> None:
         "requirements.txt",
         "python_env.yaml",
         "input_example.json",
+        "output_example.json",
     }
+    answers = json.loads((folder / "output_example.json").read_text())["predictions"]
+    assert len(answers) == 2
+    assert all(0 < each < 1 for each in answers)
     assert "scikit-learn==" in (folder / "requirements.txt").read_text()
     assert json.loads((folder / "input_example.json").read_text()) == {
         "columns": ["a", "b"],

@@ -13,6 +13,7 @@ from mlwright.doors.http.control.status import Processes, WorkerState, WorkerSta
 from mlwright.doors.http.control.turns import Turns
 from mlwright.ports.clock import Clock
 from mlwright.wiring.project import close, open_platform
+from mlwright.wiring.tracking import open_project_tracking
 
 SEEDED = runpy.run_path(str(Path(__file__).with_name("seeded_project.py")))
 HERE = "http://127.0.0.1:8500"
@@ -31,7 +32,10 @@ class Bench:
         )
         processes = Processes(pages=HERE, inference="http://127.0.0.1:8501", workers=(worker,))
         turns = Turns(platform, Looks(platform))
-        control = Control(platform=platform, turns=turns, processes=lambda: processes)
+        tracking = open_project_tracking(platform.parts.settings, clock=clock)
+        control = Control(
+            platform=platform, tracking=tracking, turns=turns, processes=lambda: processes
+        )
         turns.start()
         self._opened.append(control)
         return control
@@ -39,6 +43,7 @@ class Bench:
     def close(self) -> None:
         for each in self._opened:
             each.turns.stop()
+            each.tracking.close()
             close(each.platform)
 
 

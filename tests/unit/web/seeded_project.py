@@ -15,6 +15,7 @@ import numpy as np
 
 from mlwright.model.endpoints import Variant
 from mlwright.model.ids import AlertId, Digest, EndpointName, ModelName, RolloutId, RunId
+from mlwright.model.instants import to_micros
 from mlwright.model.ledger import Edge, Node
 from mlwright.model.monitoring import (
     Alert,
@@ -141,7 +142,7 @@ def _runs_and_versions(platform: Platform) -> None:
             run = tracking.create_run(tx, experiment="flights", name="train_delay", at=at, actor="ada").id
             tracking.log_params(tx, run, {"start": "2013-01-01", "end": f"{at:%Y-%m-%d}", "note": SCRIPT})
             values = {"holdout_auc": 0.69 + number / 400, "holdout_brier": 0.16, "holdout_rows": 19_000.0}
-            metrics = [Metric(key=key, value=value, step=0, at=at) for key, value in values.items()]
+            metrics = [Metric(key=key, value=value, step=0, at_ms=to_micros(at) // 1000) for key, value in values.items()]
             tracking.log_metrics(tx, run, metrics)
             digest = Digest("blake3:" + f"{number}" * 64)
             tracking.set_tags(

@@ -34,6 +34,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "init": Entry(f"{_HERE}.init:init", "Write a small project that runs at once."),
         "demo": Entry("mlwright.doors.cli.demo.command:demo", "Show the whole loop on real flights."),
         "up": Entry("mlwright.doors.up.command:up", "Serve the project: page, endpoints, scheduler."),
+        "tracking": Entry(f"{_HERE}.tracking:tracking", "Serve experiments and models to MLflow clients."),
         "doctor": Entry(f"{_HERE}.doctor:doctor", "Examine the project and say what to do."),
     },
     "Ask the engineer": {
@@ -69,6 +70,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "decisions": Entry(f"{_HERE}.account:decisions", "List what was decided, and why."),
         "trace": Entry(f"{_HERE}.account:trace", "Show what a thing came from and led to."),
         "audit": Entry(f"{_HERE}.account:audit", "List changes of state; verify their chain."),
+        "gc": Entry(f"{_HERE}.gc:gc", "Remove for good what was deleted, and bytes that nothing names."),
         "export": Entry(f"{_HERE}.export:export", "Take everything away as open files."),
         "settings-schema": Entry(
             f"{_HERE}.export:settings_schema", "Print the JSON Schema of mlwright.toml."

@@ -30,6 +30,9 @@ _COLOURS = {
     "ok": "green",
     "broken": "red",
     "warning": "yellow",
+    "passed": "green",
+    "failed": "red",
+    "unknown": "yellow",
 }
 
 

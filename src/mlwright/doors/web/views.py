@@ -12,7 +12,7 @@ from mlwright.doors.web.charts import COLOURS, Event, Series, line_chart
 from mlwright.doors.web.facts import EndpointFacts, Facts
 from mlwright.doors.web.heatmap import heat_map
 from mlwright.doors.web.words import day, version_of
-from mlwright.model.ledger import Decision, Node, Trace
+from mlwright.model.ledger import Decision
 from mlwright.model.monitoring import Alert, DriftReport, Estimate, Performance
 from mlwright.model.rollouts import Rollout, RolloutState
 from mlwright.model.windows import day_start
@@ -86,16 +86,6 @@ class Step:
     name: str
     at_least: timedelta
     when: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
-    """One line of a lineage: how far from the subject, by which relation, what."""
-
-    depth: int
-    relation: str
-    node: Node
-    href: str | None
 
 
 def graphs(facts: EndpointFacts, decisions: Sequence[Decision], alerts: Sequence[Alert]) -> Graphs:
@@ -258,13 +248,6 @@ def evidence_rows(evidence: Mapping[str, object]) -> tuple[tuple[str, object], .
     )
 
 
-def lineage(trace: Trace) -> tuple[tuple[Branch, ...], tuple[Branch, ...]]:
-    """Causes and effects of a thing as indented lines; what is reached twice is opened where it comes first."""
-    causes = _branches(trace.node, [(each.effect, each.relation, each.cause) for each in trace.causes])
-    effects = _branches(trace.node, [(each.cause, each.relation, each.effect) for each in trace.effects])
-    return causes, effects
-
-
 def told(did: Sequence[str]) -> tuple[str, ...]:
     """What was decided in a month, each without its reasons: ``27 Apr retrain: keep the champion``."""
     heads = (_SPAN.sub("", each.partition(" — ")[0]) for each in did)
@@ -279,29 +262,6 @@ def first_fact(facts: Facts) -> str | None:
         return f"mlwright runs {facts.runs[0].id}"
     empty = next((each for each in facts.endpoints if each.status.route is None), None)
     return f"mlwright deploy {empty.settings.name} {facts.versions[0].ref}" if empty else None
-
-
-def _branches(root: Node, edges: Sequence[tuple[Node, str, Node]]) -> tuple[Branch, ...]:
-    opened: set[Node] = set()
-    lines: list[Branch] = []
-
-    def walk(node: Node, depth: int) -> None:
-        if node in opened:
-            return
-        opened.add(node)
-        for near, relation, far in edges:
-            if near == node:
-                lines.append(Branch(depth=depth, relation=relation, node=far, href=_href(far)))
-                walk(far, depth + 1)
-
-    walk(root, 0)
-    return tuple(lines)
-
-
-def _href(node: Node) -> str | None:
-    if node.kind == "run":
-        return f"/runs/{node.id}"
-    return f"/models/{node.id}" if node.kind == "model" else None
 
 
 def _metric(performance: Performance, metric: str) -> Estimate | None:

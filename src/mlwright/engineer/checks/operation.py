@@ -30,7 +30,10 @@ def interrupted_runs(platform: Platform) -> Iterator[Finding]:
     with platform.parts.read() as tx:
         running = tx.execute(
             select(runs.c.id, runs.c.pid).where(
-                runs.c.status == RunStatus.RUNNING.value, runs.c.host == machine.node()
+                runs.c.status == RunStatus.RUNNING.value,
+                # Runs of clients have no process that is known here.
+                runs.c.pid.is_not(None),
+                runs.c.host == machine.node(),
             )
         ).all()
     gone = [row.id for row in running if not _alive(row.pid)]

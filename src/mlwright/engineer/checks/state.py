@@ -12,13 +12,24 @@ from mlwright.platform.facade import Platform
 from mlwright.stages.ledger import tables as ledger
 from mlwright.stages.monitoring import tables as monitoring
 from mlwright.stages.pipelines import tables as pipelines
+from mlwright.stages.registry import evidence_tables as evidence
 from mlwright.stages.registry import tables as registry
 from mlwright.stages.rollouts import tables as rollouts
 from mlwright.stages.serving import tables as serving
+from mlwright.stages.tracking import artifact_tables as artifacts
+from mlwright.stages.tracking import model_tables as models
 from mlwright.stages.tracking import tables as tracking
+from mlwright.stages.tracking import trace_tables as traces
 
+# A stage has one MetaData, which knows the tables of those of its files that were imported.
 _STAGES: tuple[MetaData, ...] = tuple(
-    each.metadata for each in (ledger, monitoring, pipelines, registry, rollouts, serving, tracking)
+    dict.fromkeys(
+        each.metadata
+        for each in (
+            *(ledger, monitoring, pipelines, registry, evidence, rollouts, serving),
+            *(tracking, models, artifacts, traces),
+        )
+    )
 )
 
 

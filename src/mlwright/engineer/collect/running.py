@@ -117,9 +117,8 @@ def _version(version: ModelVersion, runs: Sequence[RunFact]) -> VersionFact:
         created=version.created,
         aliases=tuple(sorted(version.aliases)),
         run=version.run or "",
-        signature=bool(version.signature.inputs),
-        # There is no place for a description by hand yet; a tag is the nearest thing.
-        described=True if version.tags.get("description") else None,
+        signature=bool(version.inputs),
+        described=True if version.description or version.tags.get("description") else None,
         gated=None if made is None else bool(made.gates),
         evaluated=version.evaluation is not None,
     )

@@ -11,6 +11,7 @@ from mlwright.engineer.vocabulary.dataflow import targets
 from mlwright.engineer.vocabulary.learning import kind, models, training
 from mlwright.engineer.vocabulary.scores import recorded
 from mlwright.engineer.vocabulary.sources import literal, table_reads
+from mlwright.model import cards
 from mlwright.model.findings import Location, Outcome
 
 _PATH: Final = "MODEL_CARD.md"
@@ -45,21 +46,15 @@ def _intro() -> list[str]:
 
 def _sections(repository: Repository) -> list[tuple[str, list[str]]]:
     """The nine sections of Mitchell et al. (2019), in their order."""
+    facts = {
+        cards.DETAILS: _details(repository),
+        cards.METRICS: _metrics(repository),
+        cards.TRAINING: _data(repository),
+    }
     return [
-        ("## Model details", [*_details(repository), _todo("who made it, when, version, licence, whom to ask")]),
-        ("## Intended use", [_todo("what it is for, for whom, and what it must not be used for")]),
-        ("## Factors", [_todo("groups, instruments and environments for which it may work differently")]),
-        ("## Metrics", [*_metrics(repository), _todo("why these measures and thresholds, and their uncertainty")]),
-        ("## Evaluation set", [_todo("on which rows it was evaluated, why those, and how they were prepared")]),
-        ("## Training set", [*_data(repository), _todo("the source, the time range, and how labels were made")]),
-        ("## Quantitative analyses", [_todo("results for each factor, and for their combinations")]),
-        ("## Ethical considerations", [_todo("risks and harms to people, and what was done about them")]),
-        ("## Caveats and recommendations", [_todo("what was not tested, and what a user should check first")]),
-    ]  # fmt: skip
-
-
-def _todo(what: str) -> str:
-    return f"- TODO(owner): {what}."
+        (f"## {title}", [*facts.get(title, []), f"- {cards.todo(judgement)}"])
+        for title, judgement in cards.JUDGEMENTS.items()
+    ]
 
 
 def _details(repository: Repository) -> list[str]:

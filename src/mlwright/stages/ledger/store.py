@@ -159,6 +159,15 @@ def trace(tx: Connection, node: Node, depth: int = 20) -> Trace:
     )
 
 
+def find_nodes(tx: Connection, beginning: str, *, limit: int = 20) -> list[Node]:
+    """The recorded nodes whose text begins so, by text; at most ``limit``."""
+    found: set[str] = set()
+    for side in (edges.c.effect, edges.c.cause):
+        query = select(side).where(side.startswith(beginning, autoescape=True)).distinct().order_by(side)
+        found.update(tx.execute(query.limit(limit)).scalars())
+    return [Node.parse(each) for each in sorted(found)[:limit]]
+
+
 def set_mark(tx: Connection, name: str, value: str) -> None:
     """Remember a value under a name, such as how far the control loop has watched."""
     upsert = _insert(tx, marks).values(name=name, value=value)

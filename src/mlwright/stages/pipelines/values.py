@@ -113,8 +113,16 @@ class ModelShelf:
             raise NotFound.named(
                 "model runtime", flavor, [each.flavor for each in self.runtimes], "mlwright doctor"
             )
-        folder = self.artifacts.get_folder(digest, self.cache / digest.replace(":", "-"))
-        return runtime.load(folder)
+        return runtime.load(self.fetch(digest))
+
+    def fetch(self, digest: Digest) -> Path:
+        """The folder of a saved model, its bytes verified.
+
+        Raises:
+            ArtifactMissing: it is not in the store.
+            ArtifactCorrupt: the stored bytes are not those that were saved.
+        """
+        return self.artifacts.get_folder(digest, self.cache / digest.replace(":", "-"))
 
 
 def store_result(value: object, artifacts: ArtifactStore) -> tuple[str, Digest] | None:

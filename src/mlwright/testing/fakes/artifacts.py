@@ -1,24 +1,41 @@
 """Artifacts in two dictionaries."""
 
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from blake3 import blake3
 
 from mlwright.errors import ArtifactCorrupt, ArtifactMissing, Conflict, DataError
+from mlwright.model.artifacts import StoredBlob
 from mlwright.model.ids import Digest
 
 
 class MemoryArtifactStore:
-    """The reference. Its two dictionaries are open, so that a test can damage them."""
+    """The reference. Its dictionaries are open, so that a test can damage them and choose what time it is."""
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
         self.folders: dict[str, dict[str, str]] = {}
+        self.stored: dict[str, datetime] = {}
+        self.now = datetime(2000, 1, 1, tzinfo=UTC)
 
     def put_bytes(self, data: bytes) -> Digest:
         """Store a blob; see ``ArtifactStore.put_bytes``."""
         digest = _digest(data)
         self.blobs[digest] = bytes(data)
+        self.stored[digest] = self.now
+        return digest
+
+    def put_file(self, file: Path, *, consume: bool = False) -> Digest:
+        """Store a file; see ``ArtifactStore.put_file``."""
+        if not file.is_file():
+            raise DataError("there is no such file to store", where=str(file))
+        digest = self.put_bytes(file.read_bytes())
+        if consume:
+            file.unlink()
         return digest
 
     def get_bytes(self, digest: Digest) -> bytes:
@@ -28,6 +45,12 @@ class MemoryArtifactStore:
         if _digest(self.blobs[digest]) != digest:
             raise ArtifactCorrupt("the stored bytes are not those that were put there", where=digest)
         return self.blobs[digest]
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Read a blob; see ``ArtifactStore.open``."""
+        if digest in self.blobs and _digest(self.blobs[digest]) != digest:
+            return _Corrupt(self.blobs[digest])
+        return io.BytesIO(self.get_bytes(digest))
 
     def put_folder(self, folder: Path) -> Digest:
         """Store a folder; see ``ArtifactStore.put_folder``."""
@@ -65,6 +88,39 @@ class MemoryArtifactStore:
     def exists(self, digest: Digest) -> bool:
         """Whether the blob or folder is there."""
         return digest in self.blobs
+
+    def blobs_before(self, instant: datetime) -> Iterator[StoredBlob]:
+        """List old blobs; see ``ArtifactSweep.blobs_before``."""
+        for digest, data in list(self.blobs.items()):
+            if self.stored[digest] < instant:
+                yield StoredBlob(digest=Digest(digest), size=len(data), stored=self.stored[digest])
+
+    def files_of(self, digest: Digest) -> frozenset[Digest]:
+        """List a folder's blobs; see ``ArtifactSweep.files_of``."""
+        if digest in self.blobs:
+            self.get_bytes(digest)
+        return frozenset(Digest(each) for each in self.folders.get(digest, {}).values())
+
+    def remove(self, digest: Digest, *, before: datetime) -> bool:
+        """Remove an old blob; see ``ArtifactSweep.remove``."""
+        if digest not in self.blobs or self.stored[digest] >= before:
+            return False
+        del self.blobs[digest]
+        return True
+
+    def tidy(self, before: datetime) -> int:
+        """Nothing is ever left unfinished."""
+        return 0
+
+
+class _Corrupt(io.BytesIO):
+    """A damaged blob: reading up to its end fails."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if self.tell() >= len(self.getbuffer()):
+            raise ArtifactCorrupt("the stored bytes are not those that were put there")
+        return data
 
 
 def _digest(data: bytes) -> Digest:

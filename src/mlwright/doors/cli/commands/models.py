@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 from rich.console import Group, RenderableType
 
+from mlwright.doors.cli.commands import proofs
 from mlwright.doors.cli.door import Door, OrShow, command
 from mlwright.doors.cli.show import pairs, short, table
 from mlwright.model.endpoints import Route
@@ -39,6 +40,10 @@ def show(door: Door, ref: str | None, model: str | None) -> None:
 def promote(door: Door, ref: str, alias: str) -> None:
     """Move an alias to a version. Traffic moves with ``mlwright deploy``, not with an alias."""
     door.show(door.platform.releases.promote(ref, alias), _version)
+
+
+for _each in proofs.COMMANDS:
+    models.add_command(_each)
 
 
 @command("endpoints", example="mlwright endpoints\nmlwright endpoints churn --json")
@@ -87,6 +92,9 @@ def _version(one: ModelVersion) -> RenderableType:
             "aliases": ", ".join(one.aliases),
             "flavor": one.flavor,
             "digest": one.digest,
+            "source": one.source,
+            "status": one.status if one.digest is None else None,
+            "description": one.description,
             "created": one.created,
             "run": one.run,
             "trained on": one.trained_from and f"{one.trained_from:%Y-%m-%d} … {one.trained_to:%Y-%m-%d}",
@@ -94,7 +102,7 @@ def _version(one: ModelVersion) -> RenderableType:
             and f"{_metrics(one)} on {evidence.rows:,} rows, {evidence.start:%Y-%m-%d} … {evidence.end:%Y-%m-%d}",
         }
     )
-    return Group(about, table(["input", "type"], [(each.name, each.type) for each in one.signature.inputs]))
+    return Group(about, table(["input", "type"], [(each.name, each.type) for each in one.inputs]))
 
 
 def _metrics(one: ModelVersion) -> str:

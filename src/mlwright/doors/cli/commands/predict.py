@@ -15,7 +15,7 @@ from mlwright.doors.http.inference.wire import DATATYPES
 from mlwright.errors import DataError, NotFound, UsageError, near_match
 from mlwright.model.instants import to_micros
 from mlwright.platform.facade import Platform
-from mlwright.platform.retraining import holdout_of
+from mlwright.platform.same_rows import holdout_of
 
 _EXAMPLES = 5
 _INPUT = click.option(
@@ -81,7 +81,7 @@ def _address(platform: Platform, port: int | None) -> tuple[str, int]:
 def _datatypes(platform: Platform, server: InferenceServer, endpoint: str) -> dict[str, str]:
     """What the endpoint asks for, and the features that it would look up: a column that is sent is used."""
     champion = platform.releases.status(endpoint).champion
-    fields = champion.signature.inputs if champion else ()
+    fields = champion.inputs if champion else ()
     return {each.name: DATATYPES[each.type] for each in fields} | server.inputs(endpoint)
 
 

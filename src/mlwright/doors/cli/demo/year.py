@@ -123,7 +123,7 @@ def _endpoint(platform: Platform, champion: ModelVersion, story: Story) -> Itera
         endpoint="delay",
         entity=settings.entity,
         timestamp=settings.timestamp,
-        inputs={each.name: each.type for each in champion.signature.inputs if each.name not in looked_up},
+        inputs={each.name: each.type for each in champion.inputs if each.name not in looked_up},
         label=settings.label.column,
         observed=settings.label.observed or settings.timestamp,
     )

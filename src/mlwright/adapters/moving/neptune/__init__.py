@@ -1,0 +1,1 @@
+"""Runs that neptune-exporter wrote as Parquet."""

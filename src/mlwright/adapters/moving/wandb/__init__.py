@@ -1,0 +1,1 @@
+"""Runs that Weights & Biases logged offline."""
