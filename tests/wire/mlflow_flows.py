@@ -287,7 +287,7 @@ def artifacts(client: MlflowClient, folder: Path) -> Any:
         block = os.urandom(1 << 20)
         for _ in range(int(os.environ.get("FLOWS_LARGE_MB", "200"))):
             file.write(block)
-    with mlflow.start_run() as run:
+    with mlflow.start_run(run_name="files") as run:
         mlflow.log_artifacts(str(folder / "tree"), "tree")
         mlflow.log_artifact(str(large))
         mlflow.log_text("hello", "notes/hello.md")

@@ -35,7 +35,8 @@ def autolog_sklearn(client: MlflowClient, folder: Path) -> Any:
     mlflow.set_experiment("autolog sklearn")
     mlflow.sklearn.autolog()
     rows, labels = table()
-    LogisticRegression(C=0.5).fit(rows, labels)
+    with mlflow.start_run(run_name="fit"):
+        LogisticRegression(C=0.5).fit(rows, labels)
     mlflow.sklearn.autolog(disable=True)
     return _autologged(client, "autolog sklearn")
 
@@ -49,13 +50,9 @@ def autolog_xgboost(client: MlflowClient, folder: Path) -> Any:
     mlflow.xgboost.autolog()
     rows, labels = table()
     train = xgboost.DMatrix(rows, label=labels)
-    xgboost.train(
-        {"max_depth": 2, "objective": "binary:logistic"},
-        train,
-        10,
-        evals=[(train, "train")],
-        verbose_eval=False,
-    )
+    settings = {"max_depth": 2, "objective": "binary:logistic"}
+    with mlflow.start_run(run_name="fit"):
+        xgboost.train(settings, train, 10, evals=[(train, "train")], verbose_eval=False)
     mlflow.xgboost.autolog(disable=True)
     return _autologged(client, "autolog xgboost")
 
@@ -69,7 +66,8 @@ def autolog_lightgbm(client: MlflowClient, folder: Path) -> Any:
     mlflow.lightgbm.autolog()
     rows, labels = table()
     train = lightgbm.Dataset(rows, label=labels)
-    lightgbm.train({"objective": "binary", "verbosity": -1}, train, 10, valid_sets=[train])
+    with mlflow.start_run(run_name="fit"):
+        lightgbm.train({"objective": "binary", "verbosity": -1}, train, 10, valid_sets=[train])
     mlflow.lightgbm.autolog(disable=True)
     return _autologged(client, "autolog lightgbm")
 
@@ -135,7 +133,7 @@ def registry(client: MlflowClient, folder: Path) -> Any:
     client.create_registered_model("reg", tags={"a": "1"}, description="what for")
     client.create_registered_model("other")
     mlflow.set_experiment("registry calls")
-    with mlflow.start_run() as run:
+    with mlflow.start_run(run_name="source") as run:
         mlflow.log_text("x", "model/file")
     source = f"runs:/{run.info.run_id}/model"
     one = client.create_model_version(
@@ -201,7 +199,7 @@ def logged_models(client: MlflowClient, folder: Path) -> Any:
             tags={"odd": str(number % 2)},
             model_type="agent",
         )
-        with mlflow.start_run():
+        with mlflow.start_run(run_name=f"measure-{number}"):
             mlflow.log_metric("score", float(number % 4), model_id=model.model_id)
         client.finalize_logged_model(model.model_id, "READY")
         ids.append(model.model_id)
@@ -239,7 +237,7 @@ def evaluation(client: MlflowClient, folder: Path) -> Any:
     mlflow.set_experiment("evaluation")
     rows, labels = table()
     model = LogisticRegression().fit(rows, labels)
-    with mlflow.start_run() as run:
+    with mlflow.start_run(run_name="evaluate") as run:
         info = mlflow.sklearn.log_model(model, name="model", input_example=rows[:2])
         data = rows.assign(y=labels)
         result = mlflow.models.evaluate(
@@ -324,7 +322,7 @@ def multipart(client: MlflowClient, folder: Path) -> Any:
     MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE.set(5 << 20)
     MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE.set(6 << 20)
     try:
-        with mlflow.start_run() as run:
+        with mlflow.start_run(run_name="parts") as run:
             mlflow.log_artifact(str(file))
     finally:
         MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD.set(False)

@@ -13,13 +13,16 @@ from urllib.parse import urlsplit
 import requests
 
 # What a value means is told by its key (the number of milliseconds since 1970 says nothing by itself).
-_INSTANT = re.compile(r"(_time|_timestamp|_timestamp_ms|_time_ms|^timestamp|_timestamp_millis|_date)$")
+_INSTANT = re.compile(
+    r"(_time|_timestamp|_timestamp_ms|_time_ms|^timestamp|_timestamp_millis|_date|_unix_nano)$"
+)
 _ID = re.compile(
     r"\b(?:(?P<model>m-[0-9a-f]{32})|(?P<trace>tr-[0-9a-f]{32})|(?P<assessment>a-[0-9a-f]{32})|(?P<run>[0-9a-f]{32})"
     r"|(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))\b"
 )
 _VOLATILE = frozenset(
-    {"user_id", "X-MLflow-Signature", "execution_duration", "execution_duration_ms", "size_bytes"}
+    "user_id span_id parent_span_id execution_duration execution_duration_ms mlflow.trace.sizeBytes assessment_id"
+    " mlflow.trace.sizeStats next_page_token".split()
 )
 
 
@@ -50,14 +53,14 @@ class Recorder:
 
 
 def _exchange(request: requests.PreparedRequest, answer: requests.Response) -> dict[str, Any]:
-    kind = answer.headers.get("Content-Type", "")
+    kind, path = answer.headers.get("Content-Type", ""), urlsplit(request.url or "").path
     body: Any = None
-    # A streamed answer is not read here: that is the client's own work.
-    if "json" in kind and int(answer.headers.get("Content-Length") or 0) < 5_000_000:
+    # The bytes of an artifact are the client's to read.
+    if "json" in kind and "mlflow-artifacts/artifacts/" not in path:
         body = json.loads(answer.content or b"null")
     return {
         "method": request.method,
-        "path": urlsplit(request.url or "").path,
+        "path": path,
         "status": answer.status_code,
         "body": body,
     }
@@ -75,7 +78,7 @@ class Names:
             return {str(self.of(name)): self.of(each, str(name)) for name, each in sorted(value.items())}
         if isinstance(value, list):
             return [self.of(each, key) for each in value]
-        if key in _VOLATILE:
+        if key in _VOLATILE or (key == "trace_id" and not str(value).startswith("tr-")):
             return f"<{key}>"
         if isinstance(value, str):
             return self._text(value, key)
@@ -125,6 +128,9 @@ def in_order(value: Any) -> Any:
         return {key: in_order(each) for key, each in value.items()}
     if isinstance(value, list):
         items = [in_order(each) for each in value]
+        if items and all(isinstance(each, dict) and "method" in each for each in items):
+            # By call, each call in its own order: the client asks some of them on several threads at once.
+            return sorted(items, key=lambda each: (each["path"], each["method"]))
         for name in ("key", "path", "alias"):
             if items and all(isinstance(each, dict) and name in each for each in items):
                 return sorted(items, key=lambda each: (str(each[name]), json.dumps(each, sort_keys=True)))

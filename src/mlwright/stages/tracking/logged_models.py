@@ -277,8 +277,10 @@ def _read(tx: Connection, ids: Sequence[str]) -> list[LoggedModel]:
 def _versions(listed: str | None) -> tuple[tuple[str, int], ...]:
     """The versions that the client lists in its tag; none where somebody wrote something else into it."""
     try:
-        return tuple((str(each["name"]), int(each["version"])) for each in json.loads(listed or "[]"))
-    except (ValueError, TypeError, KeyError):
+        # Clients add a version again each time that they look at it.
+        found = ((str(each["name"]), int(each["version"])) for each in json.loads(listed or "[]"))
+        return tuple(dict.fromkeys(found))
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ()
 
 

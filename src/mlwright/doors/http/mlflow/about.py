@@ -12,7 +12,6 @@ PROTOCOL_VERSION: Final = "3.17.2"
 
 SERVER_INFO: Final = "3.0/mlflow/server-info"
 
-_MULTIPART: Final = "/api/2.0/mlflow-artifacts/mpu/create"
 _PRESIGNED: Final = "/api/2.0/mlflow/artifacts/presigned-upload-url"
 
 
@@ -23,7 +22,8 @@ def server_info(table: CallTable) -> bytes:
             "store_type": "SqlStore",
             "workspaces_enabled": False,
             "trace_archival_enabled": False,
-            "multipart_uploads_enabled": table.offers(_MULTIPART),
+            # Parts are taken from clients that are told to send them. One stream is twice as fast: they are joined here.
+            "multipart_uploads_enabled": False,
             # Our files are sent by this server, whole or in ranges: another address for each would gain nothing.
             "multipart_downloads_enabled": False,
             "presigned_upload_run_id_supported": table.offers(_PRESIGNED),

@@ -62,6 +62,7 @@ def experiment_to_wire(experiment: Experiment) -> dict[str, object]:
         "lifecycle_stage": experiment.lifecycle.value,
         "last_update_time": to_micros(experiment.updated) // 1000,
         "creation_time": to_micros(experiment.created) // 1000,
+        "workspace": "default",
     }
     if experiment.tags:
         wire["tags"] = tags_to_wire(experiment.tags)

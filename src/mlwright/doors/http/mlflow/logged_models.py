@@ -58,10 +58,10 @@ def logged_model_to_wire(model: LoggedModel) -> dict[str, object]:
         "last_updated_timestamp_ms": model.updated_ms,
         "artifact_uri": model.artifact_root,
         "status": model.status.value,
+        "source_run_id": model.source_run or "",
+        "model_type": model.model_type or "",
     }
     optional: dict[str, object] = {
-        "model_type": model.model_type,
-        "source_run_id": model.source_run,
         "status_message": model.status_message,
         "tags": tags_to_wire(model.tags),
         "registrations": [{"name": name, "version": str(version)} for name, version in model.versions],
@@ -100,7 +100,7 @@ def _create(tracking: TrackingPlatform, asked: Asked) -> object:
         body.experiment_id,
         name=body.name or None,
         source_run=RunId(body.source_run_id) if body.source_run_id else None,
-        model_type=body.model_type or None,
+        model_type=body.model_type,
         params={each.key: each.value for each in body.params},
         tags={each.key: each.value for each in body.tags},
     )

@@ -6,6 +6,7 @@ show to everybody on the machine.
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,7 +68,10 @@ class Prover:
 
     def _carry_out(self, proof: Proof) -> None:
         level = ["--files-only"] if self._tracking.book.prove == "files" else []
+        # Nobody waits for a proof: whoever logs and searches meanwhile goes first.
+        polite = ["nice", "-n", "19"] if shutil.which("nice") else []
         command = [
+            *polite,
             sys.executable,
             "-m",
             "mlwright",

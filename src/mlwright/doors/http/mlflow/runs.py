@@ -175,7 +175,9 @@ def _create(tracking: TrackingPlatform, asked: Asked) -> object:
         started_ms=body.start_time or None,
         tags={each.key: each.value for each in body.tags},
     )
-    return {"run": run_to_wire(record)}
+    run = run_to_wire(record)
+    del run["outputs"]  # as MLflow answers: a run that has just begun cannot have any
+    return {"run": run}
 
 
 def _get(tracking: TrackingPlatform, asked: Asked) -> object:
