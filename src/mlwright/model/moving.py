@@ -12,6 +12,8 @@ class ForeignExperiment:
     name: str
     tags: dict[str, str] = field(default_factory=dict)
     deleted: bool = False
+    created_ms: int = 0
+    """0 where the source does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

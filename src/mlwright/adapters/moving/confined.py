@@ -7,14 +7,16 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 from mlwright.adapters.moving.notes import Notes
 from mlwright.errors import DataError
 
 _MOST_FILES: Final = 200_000
 _MOST_DEPTH: Final = 24
-_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS: Final = (
+    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
 _PIECE: Final = 1 << 16
 
 
@@ -66,7 +68,9 @@ class Confined:
         for name, kind in met:
             path = f"{folder}/{name}" if folder else name
             if not _is_text(name):
-                self._notes.add("a file", os.fsencode(path).decode("utf-8", "replace"), "its name is not UTF-8")
+                self._notes.add(
+                    "a file", os.fsencode(path).decode("utf-8", "replace"), "its name is not UTF-8"
+                )
             elif kind == "link":
                 self._notes.add("a link", path, "links are not followed")
             elif kind == "other":
@@ -102,6 +106,11 @@ class Confined:
         if self.size(path) is None:
             return 0
         return os.lstat(self.root / path).st_mtime_ns // 1_000_000
+
+    def state(self, *paths: str) -> str:
+        """Changes when one of some files is written to."""
+        sizes = sum(self.size(path) or 0 for path in paths)
+        return f"{len(paths)} {sizes} {max(map(self.modified_ms, paths), default=0)}"
 
     def open(self, path: str) -> BinaryIO:
         """A regular file, to be read.
@@ -151,14 +160,17 @@ class Confined:
 def gone(path: str, why: str) -> DataError:
     """The error for an artifact that cannot be read."""
     return DataError(
-        "an artifact cannot be read", where=path, why=why, next_command="look at the source, then import again"
+        "an artifact cannot be read",
+        where=path,
+        why=why,
+        next_command="look at the source, then import again",
     )
 
 
 class Guarded(io.RawIOBase):
     """Reads from a packed stream, and says :class:`DataError` where that turns out to be damaged."""
 
-    def __init__(self, source: BinaryIO, where: str, *owned: BinaryIO | zipfile.ZipFile) -> None:
+    def __init__(self, source: IO[bytes], where: str, *owned: BinaryIO | zipfile.ZipFile) -> None:
         super().__init__()
         self._source, self._where, self._owned = source, where, owned
 
@@ -175,7 +187,15 @@ class Guarded(io.RawIOBase):
         view = memoryview(buffer)  # type: ignore[arg-type]  # io hands over any writable buffer
         try:
             data = self._source.read(min(len(view), _PIECE))
-        except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            RuntimeError,
+            NotImplementedError,
+            zlib.error,
+            zipfile.BadZipFile,
+        ) as error:
             raise gone(self._where, f"damaged: {error}") from error
         view[: len(data)] = data
         return len(data)

@@ -1,7 +1,6 @@
 """A store made of runs that each lie in files of their own: what all of these tools have in common."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -102,15 +101,19 @@ class Shelf:
         """See ``ForeignStore.histories``; nothing for a run that is not here."""
         entry = self._index().get(run)
         if entry is not None:
-            with self._noted(entry.source):
+            try:
                 yield from entry.source.histories()
+            except (Unreadable, DataError) as error:
+                self._note(entry.source, error)
 
     def files(self, run: str) -> Iterator[ForeignFile]:
         """See ``ForeignStore.files``; nothing for a run that is not here."""
         entry = self._index().get(run)
         if entry is not None:
-            with self._noted(entry.source):
+            try:
                 yield from entry.source.files()
+            except (Unreadable, DataError) as error:
+                self._note(entry.source, error)
 
     def open(self, run: str, path: str) -> BinaryIO:
         """See ``ForeignStore.open``."""
@@ -131,18 +134,15 @@ class Shelf:
         return self._notes.all()
 
     def _read(self, source: RunSource) -> ForeignRun | None:
-        with self._noted(source):
-            return source.run()
-        return None
-
-    @contextmanager
-    def _noted(self, source: RunSource) -> Iterator[None]:
-        """What cannot be read is passed over and noted, whatever it is a part of."""
         try:
-            yield
+            return source.run()
         except (Unreadable, DataError) as error:
-            why = error.why or error.what if isinstance(error, DataError) else str(error)
-            self._notes.add("a run", source.where, why)
+            self._note(source, error)
+            return None
+
+    def _note(self, source: RunSource, error: Unreadable | DataError) -> None:
+        why = error.why or error.what if isinstance(error, DataError) else str(error)
+        self._notes.add("a run", source.where, why)
 
     def _index(self) -> dict[str, _Entry]:
         if self._entries is None:
@@ -178,8 +178,12 @@ class Shelf:
             at: str | None = id
             while at is not None and at not in placed:
                 entry = met[at]
-                if entry.parent is not None and (entry.parent not in met or entry.parent in {e.id for e in line} | {at}):
-                    self._notes.add("a parent run", f"{entry.source.where}", f"{entry.parent} is not in this source")
+                if entry.parent is not None and (
+                    entry.parent not in met or entry.parent in {e.id for e in line} | {at}
+                ):
+                    self._notes.add(
+                        "a parent run", f"{entry.source.where}", f"{entry.parent} is not in this source"
+                    )
                     entry = replace(entry, parent=None)
                 line.append(entry)
                 at = entry.parent

@@ -97,6 +97,12 @@ def parse_yaml(data: bytes) -> object:
         ValueError: it is none, or nested too deeply.
     """
     try:
+        depth = 0
+        # libyaml composes by recursion in C, which no RecursionError ends: count before it does.
+        for event in yaml.parse(data, Loader=_SafeLoader):
+            depth += isinstance(event, _OPENING) - isinstance(event, _CLOSING)
+            if depth > _MOST_DEPTH:
+                raise ValueError(f"nested deeper than {_MOST_DEPTH}")
         return yaml.load(data, Loader=_SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -132,23 +138,23 @@ class Names:
     def __init__(self) -> None:
         self._taken: set[str] = set()
         self._folders: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
     def take(self, wanted: str, otherwise: str = "file") -> str:
         """The path as wanted, or the nearest that is free: neither a file nor a folder of one."""
         path = artifact_path(wanted) or otherwise
+        if any(each in self._taken for each in _parents(path)):
+            path = path.replace("/", "_")  # a file stands where its folder would have to be
         stem, dot, ending = path.rpartition(".")
         if not stem or "/" in ending:
             stem, dot, ending = path, "", ""
-        number = 1
-        while self._blocked(path):
-            number += 1
+        first = path
+        while path in self._taken or path in self._folders:
+            self._numbers[first] = number = self._numbers.get(first, 1) + 1
             path = f"{stem}-{number}{dot}{ending}"
         self._taken.add(path)
         self._folders.update(_parents(path))
         return path
-
-    def _blocked(self, path: str) -> bool:
-        return path in self._taken or path in self._folders or any(each in self._taken for each in _parents(path))
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -163,4 +169,6 @@ def in_order(files: dict[str, int | None]) -> Iterator[ForeignFile]:
         yield ForeignFile(path=path, size=files[path])
 
 
+_OPENING: Final = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
+_CLOSING: Final = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -71,7 +71,9 @@ class MemoryForeignStore:
         told: set[str] = set()
         known = {run.id for run in waiting}
         while waiting:
-            ready = [run for run in waiting if run.parent is None or run.parent in told or run.parent not in known]
+            ready = [
+                run for run in waiting if run.parent is None or run.parent in told or run.parent not in known
+            ]
             if not ready:
                 raise ValueError(f"runs are each other's parents: {sorted(run.id for run in waiting)}")
             yield from ready

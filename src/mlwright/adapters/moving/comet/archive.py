@@ -4,10 +4,11 @@ What is believed of it is bounded: the number of entries, how much they claim to
 long a line is.
 """
 
+import io
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final, cast
 
 from mlwright.adapters.moving.confined import Confined, Guarded
 from mlwright.adapters.moving.notes import Notes, Unreadable
@@ -16,6 +17,7 @@ from mlwright.errors import DataError
 
 HEAD: Final = "experiment.json"
 MESSAGES: Final = "messages.json"
+_PIECE: Final = 1 << 20
 _MOST_HEAD: Final = 4 * 1024 * 1024
 _MOST_LINE: Final = 16 * 1024 * 1024
 _MOST_MESSAGES: Final = 16 * 1024**3
@@ -23,7 +25,15 @@ _MOST_ENTRIES: Final = 100_000
 _MOST_SQUEEZED: Final = 200
 """How many times larger than packed an entry of more than 64 MiB may be; a bomb has a factor of a thousand."""
 _LARGE: Final = 64 * 1024 * 1024
-_BROKEN: Final = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error)
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    zlib.error,
+)
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -53,12 +63,18 @@ class Archive:
             except _BROKEN as error:
                 raise Unreadable(f"its {HEAD} is damaged: {error}") from error
 
+    def state(self) -> str:
+        """Changes when the archive is written anew."""
+        return self._folder.state(self.path)
+
     def messages(self) -> Iterator[tuple[str, dict[str, object]]]:
         """Type and payload of each message in the order of logging; what is damaged is noted."""
         with self._folder.open(self.path) as file, self._opened(file) as packed:
             try:
-                with packed.open(self._entry(packed, MESSAGES)) as stream:
-                    for number, line in enumerate(self._lines(stream), 1):
+                with io.BufferedReader(
+                    cast("io.RawIOBase", packed.open(self._entry(packed, MESSAGES))), _PIECE
+                ) as stream:
+                    for number, line in self._lines(stream):
                         try:
                             said = mapping(parse_json(line))
                         except ValueError:
@@ -98,7 +114,7 @@ class Archive:
                 why=str(error),
                 next_command="look at the archive, then import again",
             ) from error
-        return Guarded(stream, f"{self.path}: {shown}", packed, file)  # type: ignore[return-value]
+        return cast("BinaryIO", Guarded(stream, f"{self.path}: {shown}", packed, file))
 
     def _opened(self, file: BinaryIO) -> zipfile.ZipFile:
         try:
@@ -118,7 +134,7 @@ class Archive:
             raise Unreadable(f"its {name}: {fault}")
         return info
 
-    def _lines(self, stream: BinaryIO) -> Iterator[bytes]:
+    def _lines(self, stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         read = 0
         number = 0
         while line := stream.readline(_MOST_LINE):
@@ -135,10 +151,15 @@ class Archive:
                         return
                 continue
             if line.strip():
-                yield line
+                yield number, line
 
     def _note(self, what: str, why: str) -> None:
         self._notes.add(what, self.path, why)
+
+
+def _buffered(stream: IO[bytes]) -> BinaryIO:
+    """Lines out of larger pieces: a ZIP entry by itself reads them a byte at a time."""
+    return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", stream), _PIECE))
 
 
 def _fault(info: zipfile.ZipInfo) -> str:

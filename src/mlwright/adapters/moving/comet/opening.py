@@ -93,6 +93,7 @@ class CometRun:
             actor=said.user,
             params=said.params,
             tags={key: value for key, value in tags.items() if value},
+            state=self._archive.state(),
         )
 
     def histories(self) -> Iterator[History]:
@@ -107,7 +108,9 @@ class CometRun:
         listed: dict[str, int | None] = {path: sizes[name] for path, name in entries.items() if name in sizes}
         for path, name in entries.items():
             if name not in sizes:
-                self._notes.add(path, self.where, "the archive does not hold its bytes, or not so that they can be read")
+                self._notes.add(
+                    path, self.where, "the archive does not hold its bytes, or not so that they can be read"
+                )
         listed |= {path: len(data) for path, data in made.items()}
         yield from in_order(listed)
 
@@ -172,7 +175,9 @@ class CometRun:
             said.user = text_of(payload.get("user"))
             said.tags["host"] = text_of(payload.get("hostname"))
         elif kind == "git_metadata":
-            said.tags["mlflow.source.git.commit"] = text_of(mapping(payload.get("git_metadata")).get("parent"))
+            said.tags["mlflow.source.git.commit"] = text_of(
+                mapping(payload.get("git_metadata")).get("parent")
+            )
         elif kind not in _KNOWN:
             self._notes.add(f"messages of type {kind[:50]}", self.where, "there is no place for them here")
 
@@ -192,10 +197,14 @@ class CometRun:
             elif kind == "standard_output":
                 line = text_of(payload.get("output")).encode()
                 if len(output) + len(line) > _MOST_OUTPUT:
-                    self._notes.add(_OUTPUT, self.where, f"only its first {_MOST_OUTPUT >> 20} MiB are carried")
+                    self._notes.add(
+                        _OUTPUT, self.where, f"only its first {_MOST_OUTPUT >> 20} MiB are carried"
+                    )
                 else:
                     output += line
-            elif kind == "installed_packages" and isinstance(listed := payload.get("installed_packages"), list):
+            elif kind == "installed_packages" and isinstance(
+                listed := payload.get("installed_packages"), list
+            ):
                 packages = "".join(f"{as_text(each)}\n" for each in listed[:_MOST_VALUES]).encode()
         made = {_OUTPUT: bytes(output), _PACKAGES: packages}
         return entries, {path: data for path, data in made.items() if data}

@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from mlwright.adapters.moving.confined import Confined
 from mlwright.adapters.moving.notes import Notes, Unreadable
@@ -23,7 +24,7 @@ from mlwright.errors import DataError
 _ID: Final = re.compile(r"[0-9a-f]{40}\Z")
 _REF: Final = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/([^/\s]+)\Z")
 _MOST_REFS: Final = 100_000
-_PATIENCE_S: Final = 120.0
+_PATIENCE_S: Final = 60.0
 _TREE: Final = 40000
 
 
@@ -65,10 +66,20 @@ def git_program() -> str | None:
 
 
 class Objects:
-    """A conversation with ``git cat-file --batch``."""
+    """A conversation with ``git cat-file --batch`` about the objects of one ``.git`` folder.
 
-    def __init__(self, asked: IO[bytes], answered: IO[bytes]) -> None:
-        self._asked, self._answered = asked, answered
+    It begins with the first question, begins anew after a fault, and ends with this object.
+
+    Args:
+        program: the git program.
+        git: the ``.git`` folder.
+        patience_s: for one answer, in seconds.
+    """
+
+    def __init__(self, program: str, git: Confined, *, patience_s: float = _PATIENCE_S) -> None:
+        self._program, self._git, self._patience_s = program, git, patience_s
+        self._running: subprocess.Popen[bytes] | None = None
+        self._end: weakref.finalize[..., Objects] | None = None
 
     def read(self, id: str, kind: str, most: int) -> bytes:
         """The content of one object.
@@ -76,23 +87,36 @@ class Objects:
         Raises:
             Unreadable: it is missing, damaged, of another kind, or larger than ``most`` bytes.
         """
+        process = self._process()
+        late = threading.Timer(self._patience_s, process.kill)
+        late.daemon = True
+        late.start()
         try:
-            self._asked.write(f"{id}\n".encode())
-            self._asked.flush()
-            head = self._answered.readline(200).split()
-            if len(head) != 3 or not head[2].isdigit():
-                raise Unreadable(f"git has no object {id[:12]}")
-            size = int(head[2])
-            if size > most:
-                raise Unreadable(f"object {id[:12]} is larger than {most >> 10} KiB")
-            data = self._answered.read(size + 1)
-        except OSError as error:
-            raise Unreadable(f"git ended while it read object {id[:12]}") from error
-        if len(data) != size + 1:
-            raise Unreadable(f"object {id[:12]} is damaged")
-        if head[1].decode("ascii", "replace") != kind:
-            raise Unreadable(f"object {id[:12]} is no {kind}")
-        return data[:-1]
+            return _answer(process, id, kind, most)
+        except Unreadable:
+            self.close()  # what is left of the answer would be taken for the next one
+            raise
+        finally:
+            late.cancel()
+
+    def close(self) -> None:
+        """End the conversation."""
+        if self._end is not None:
+            self._end()
+        self._running = self._end = None
+
+    def _process(self) -> "subprocess.Popen[bytes]":
+        if self._running is None:
+            if not self._git.is_folder("objects"):
+                raise Unreadable("its objects lie elsewhere")
+            place = tempfile.TemporaryDirectory(prefix="mlwright-")
+            try:
+                self._running = _start(self._program, Path(place.name), self._git)
+            except OSError as error:
+                place.cleanup()
+                raise Unreadable(f"git does not start: {error.strerror}") from error
+            self._end = weakref.finalize(self, _stop, self._running, place)
+        return self._running
 
     def tree(self, id: str, most: int) -> dict[str, str]:
         """The blobs below a tree by their paths, links left aside.
@@ -148,50 +172,59 @@ def _entries(data: bytes) -> Iterator[tuple[int, str, str]]:
         at = end + 21
 
 
-@contextmanager
-def objects_of(program: str, git: Confined) -> Iterator[Objects]:
-    """Read objects of a ``.git`` folder until the block ends; two minutes at most.
+def _start(program: str, empty: Path, git: Confined) -> "subprocess.Popen[bytes]":
+    (empty / "refs").mkdir()
+    (empty / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
+    settings = {
+        "GIT_DIR": str(empty),
+        "GIT_OBJECT_DIRECTORY": str((git.root / "objects").resolve()),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "HOME": str(empty),
+        "LC_ALL": "C",
+    }
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "TMPDIR")}
+    return subprocess.Popen(
+        [program, "-c", "core.bigFileThreshold=1m", "cat-file", "--batch"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=empty,
+        env=kept | settings,
+    )
 
-    Raises:
-        Unreadable: the objects lie behind a link, or git does not start.
-    """
-    if not git.is_folder("objects"):
-        raise Unreadable("its objects lie elsewhere")
-    with ExitStack() as stack:
-        empty = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlwright-")))
-        (empty / "refs").mkdir()
-        (empty / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
-        settings = {
-            "GIT_DIR": str(empty),
-            "GIT_OBJECT_DIRECTORY": str((git.root / "objects").resolve()),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_NO_LAZY_FETCH": "1",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "HOME": str(empty),
-            "LC_ALL": "C",
-        }
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "TMPDIR")}
-        try:
-            process = subprocess.Popen(
-                [program, "-c", "core.bigFileThreshold=1m", "cat-file", "--batch"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=empty,
-                env=kept | settings,
-            )
-        except OSError as error:
-            raise Unreadable(f"git does not start: {error.strerror}") from error
-        late = threading.Timer(_PATIENCE_S, process.kill)
-        late.daemon = True
-        late.start()
-        try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            yield Objects(process.stdin, process.stdout)
-        finally:
-            late.cancel()
-            process.kill()
-            process.communicate()
+
+def _stop(process: "subprocess.Popen[bytes]", place: "tempfile.TemporaryDirectory[str]") -> None:
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+    process.wait()
+    place.cleanup()
+
+
+def _answer(process: "subprocess.Popen[bytes]", id: str, kind: str, most: int) -> bytes:
+    asked, answered = process.stdin, process.stdout
+    assert asked is not None
+    assert answered is not None
+    try:
+        asked.write(f"{id}\n".encode())
+        asked.flush()
+        head = answered.readline(200).split()
+        if len(head) != 3 or not head[2].isdigit():
+            raise Unreadable(f"git has no object {id[:12]}")
+        size = int(head[2])
+        if size > most:
+            raise Unreadable(f"object {id[:12]} is larger than {most >> 10} KiB")
+        data = answered.read(size + 1)
+    except OSError as error:
+        raise Unreadable(f"git ended while it read object {id[:12]}") from error
+    if len(data) != size + 1:
+        raise Unreadable(f"object {id[:12]} is damaged")
+    if head[1].decode("ascii", "replace") != kind:
+        raise Unreadable(f"object {id[:12]} is no {kind}")
+    return data[:-1]

@@ -1,12 +1,11 @@
 """The files of one state of a project: the folder as it is, or a commit."""
 
 import hashlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from mlwright.adapters.moving.confined import Confined
 from mlwright.adapters.moving.dvc.git import Objects
+from mlwright.adapters.moving.notes import Unreadable
 
 _SKIP: Final = frozenset({".git", ".dvc", ".venv", "venv", "node_modules", "__pycache__"})
 _MOST_FILES: Final = 50_000
@@ -23,7 +22,8 @@ class Tree(Protocol):
         """A file.
 
         Raises:
-            DataError, Unreadable: it cannot be read, or is larger than ``most`` bytes.
+            DataError: it cannot be read.
+            Unreadable: it cannot be read, or is larger than ``most`` bytes.
         """
         ...
 
@@ -53,9 +53,9 @@ class FolderTree:
 
 
 class CommitTree:
-    """A commit's tree. Each reading opens the conversation anew, unless :meth:`held` holds it open."""
+    """A commit's tree."""
 
-    def __init__(self, tree: str, objects: Callable[[], AbstractContextManager[Objects]]) -> None:
+    def __init__(self, tree: str, objects: Objects) -> None:
         self._tree, self._objects = tree, objects
         self._blobs: dict[str, str] | None = None
 
@@ -65,9 +65,10 @@ class CommitTree:
 
     def read(self, path: str, most: int) -> bytes:
         """See ``Tree.read``."""
-        id = self._listed()[path]
-        with self._objects() as objects:
-            return objects.read(id, "blob", most)
+        id = self._listed().get(path)
+        if id is None:
+            raise Unreadable(f"the commit has no {path}")
+        return self._objects.read(id, "blob", most)
 
     def blob(self, path: str) -> str:
         """See ``Tree.blob``."""
@@ -75,6 +76,5 @@ class CommitTree:
 
     def _listed(self) -> dict[str, str]:
         if self._blobs is None:
-            with self._objects() as objects:
-                self._blobs = objects.tree(self._tree, _MOST_FILES)
+            self._blobs = self._objects.tree(self._tree, _MOST_FILES)
         return self._blobs

@@ -37,7 +37,9 @@ _NAMES: Final = ("sys/experiment/name", "sys/name", "sys/custom_run_id")
 
 def open_neptune(place: Path) -> Shelf:
     """The runs in a folder with ``data`` and ``files``, or in ``data`` itself."""
-    return Shelf("neptune", place, "neptune-exporter's Parquet files (exports/data/*/*_part_*.parquet)", _find)
+    return Shelf(
+        "neptune", place, "neptune-exporter's Parquet files (exports/data/*/*_part_*.parquet)", _find
+    )
 
 
 def _find(place: Path, notes: Notes) -> Sequence[RunSource]:
@@ -53,7 +55,7 @@ def _find(place: Path, notes: Notes) -> Sequence[RunSource]:
             notes.add("an unfinished run", path, "its export was interrupted")
     stored = Confined(files, notes)
     return [
-        NeptuneRun(table, parts[0], stored, notes)
+        NeptuneRun(table, parts[0], folder.state(*parts), stored, notes)
         for _, parts in sorted(groups.items())
         for table in tables(folder, parts, notes)
     ]
@@ -62,8 +64,8 @@ def _find(place: Path, notes: Notes) -> Sequence[RunSource]:
 class NeptuneRun:
     """One run in the files of one project."""
 
-    def __init__(self, table: RunTable, where: str, stored: Confined, notes: Notes) -> None:
-        self.where = where
+    def __init__(self, table: RunTable, where: str, state: str, stored: Confined, notes: Notes) -> None:
+        self.where, self._state = where, state
         self._table, self._stored, self._notes = table, stored, notes
         self._project = where.rpartition("/")[0]
         self._listed: dict[str, str] | None = None
@@ -80,7 +82,11 @@ class NeptuneRun:
                 params[clean(single.path)] = _shown(single)
         started = _ms(own.get("sys/creation_time"))
         ended = max(_ms(own.get("sys/ping_time")), _ms(own.get("sys/modification_time")), started)
-        if "sys/running_time" in own and isinstance(ran := own["sys/running_time"].value, int | float) and 0 <= ran < 1e9:
+        if (
+            "sys/running_time" in own
+            and isinstance(ran := own["sys/running_time"].value, int | float)
+            and 0 <= ran < 1e9
+        ):
             ended = started + int(ran * 1000)
         failed = "sys/failed" in own and own["sys/failed"].value is True
         tags = {key: _shown(single) for key, single in own.items()}
@@ -100,6 +106,7 @@ class NeptuneRun:
             tags=tags,
             parent=f"{project}/{parent}" if parent else None,
             deleted="sys/trashed" in own and own["sys/trashed"].value is True,
+            state=self._state,
         )
 
     def histories(self) -> Iterator[History]:
@@ -130,7 +137,9 @@ class NeptuneRun:
         stepped = rows["step"].to_numpy()
         floors = np.floor(np.nan_to_num(stepped, nan=0.0, posinf=0.0, neginf=0.0))
         if not np.array_equal(floors, stepped):
-            self._notes.add(f"fractions of steps of {path}", self.where, "steps are whole here: they are rounded down")
+            self._notes.add(
+                f"fractions of steps of {path}", self.where, "steps are whole here: they are rounded down"
+            )
         at_ms = rows["at_ms"].to_numpy()
         order = np.lexsort((at_ms, stepped))
         steps = floors.astype(np.int64)
@@ -191,7 +200,9 @@ class NeptuneRun:
         for step, at_ms, text in self._table.lines(attribute, _MOST_LINES).iter_rows():
             line = f"{0.0 if step is None else step:g}\t{_iso(at_ms)}\t{as_text(text or '')}\n".encode()
             if len(lines) + len(line) > _MOST_TEXT:
-                self._notes.add(f"texts of {attribute}", self.where, f"only {_MOST_TEXT >> 20} MiB are carried")
+                self._notes.add(
+                    f"texts of {attribute}", self.where, f"only {_MOST_TEXT >> 20} MiB are carried"
+                )
                 break
             lines += line
         return bytes(lines)

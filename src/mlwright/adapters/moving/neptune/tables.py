@@ -103,7 +103,9 @@ class RunTable:
             Unreadable: a file is damaged.
         """
         rows = self._of(["file", "artifact", "file_series", "file_set"])
-        chosen = rows.select("attribute_path", "attribute_type", "step", "file").drop_nulls(["attribute_path", "file"])
+        chosen = rows.select("attribute_path", "attribute_type", "step", "file").drop_nulls(
+            ["attribute_path", "file"]
+        )
         yield from collected(chosen.head(_MOST_SINGLE)).sort("attribute_path", "step", "file").iter_rows()
 
     def _of(self, types: Sequence[str]) -> pl.LazyFrame:
@@ -122,7 +124,9 @@ def tables(folder: Confined, parts: Sequence[str], notes: Notes) -> list[RunTabl
         return []
     frame = pl.concat(frames)
     try:
-        met = collected(frame.select("project_id", "run_id").unique()).drop_nulls().sort("project_id", "run_id")
+        met = (
+            collected(frame.select("project_id", "run_id").unique()).drop_nulls().sort("project_id", "run_id")
+        )
     except Unreadable as error:
         notes.add("a run", parts[0], str(error))
         return []

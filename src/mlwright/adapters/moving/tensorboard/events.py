@@ -21,9 +21,14 @@ _MOST_RECORD: Final = 4 * 1024 * 1024
 _MOST_LENGTH: Final = 1 << 40
 _KINDS: Final = {3: "histogram", 4: "image", 5: "histogram", 6: "audio"}
 _STRING: Final = 7
-_CONTENT: Final = {
-    1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 10: "?", 17: "<u2", 19: "<f2", 22: "<u4", 23: "<u8"
-}  # fmt: skip
+_CONTENT: Final = dict(
+    zip(
+        (1, 2, 3, 4, 5, 6, 9, 10, 17, 19, 22, 23),
+        "<f4 <f8 <i4 u1 <i2 i1 <i8 ? <u2 <f2 <u4 <u8".split(),
+        strict=True,
+    )
+)
+"""The kinds of numbers in a tensor, as numpy calls them."""
 _FLOATS: Final = {5: "<f4", 6: "<f8"}
 _VARINTS: Final = (7, 10, 11, 16, 17)
 
@@ -70,7 +75,9 @@ def records(stream: BinaryIO, on_damage: Callable[[str], None]) -> Iterator[tupl
             on_damage(f"a wrong checksum of a length at byte {at}")
             return
         if length > _MOST_RECORD:
-            on_damage(f"a record of {length >> 20} MiB at byte {at}: more than {_MOST_RECORD >> 20} are not read")
+            on_damage(
+                f"a record of {length >> 20} MiB at byte {at}: more than {_MOST_RECORD >> 20} are not read"
+            )
             stream.seek(length + _FOOT.size, 1)
             continue
         data, foot = stream.read(length), stream.read(_FOOT.size)
@@ -191,18 +198,21 @@ def _take_tensor(met: Value, data: bytes) -> None:
             numbers.extend(np.frombuffer(protobuf.message(value), dtype=_FLOATS[number]).tolist())
         elif number in _VARINTS:
             numbers.extend(_varints(value))
-    if kind == _STRING:
-        return
-    if size != 1:
-        met.other = "tensor"
-    elif content and kind in _CONTENT and len(content) == np.dtype(_CONTENT[kind]).itemsize:
-        met.number = float(np.frombuffer(content, dtype=_CONTENT[kind])[0])
-    elif len(numbers) == 1:
-        met.number = float(numbers[0])
-    elif not numbers and not content and kind in _CONTENT:
-        met.number = 0.0  # protobuf leaves a zero out
-    else:
-        met.other = "tensor"
+    if kind != _STRING:
+        met.number = _scalar(kind, size, content, numbers)
+        met.other = "tensor" if met.number is None else ""
+
+
+def _scalar(kind: int, size: int, content: bytes, numbers: list[float]) -> float | None:
+    """The only number of a tensor; None where it has several, or is of a kind that is not read."""
+    if size != 1 or (kind not in _CONTENT and not numbers):
+        return None
+    if content:
+        whole = len(content) == np.dtype(_CONTENT[kind]).itemsize if kind in _CONTENT else False
+        return float(np.frombuffer(content, dtype=_CONTENT[kind])[0]) if whole else None
+    if not numbers:
+        return 0.0  # protobuf leaves a zero out
+    return float(numbers[0]) if len(numbers) == 1 else None
 
 
 def _size_of(shape: bytes) -> int:
@@ -272,7 +282,8 @@ def session_of(content: bytes) -> Session:
 
 
 def _param_of(entry: bytes) -> dict[str, object]:
-    key, found = "", None
+    key = ""
+    found: object = None
     for number, value in protobuf.fields(entry):
         if number == 1:
             key = clean(protobuf.text(value))
@@ -281,7 +292,11 @@ def _param_of(entry: bytes) -> dict[str, object]:
                 if inner == 2:
                     number_found = protobuf.double(each)
                     # The plugin knows one kind of number: a depth of 3 was logged as 3.0.
-                    found = int(number_found) if number_found.is_integer() and abs(number_found) < 2**53 else number_found
+                    found = (
+                        int(number_found)
+                        if number_found.is_integer() and abs(number_found) < 2**53
+                        else number_found
+                    )
                 elif inner == 3:
                     found = protobuf.text(each)
                 elif inner == 4:

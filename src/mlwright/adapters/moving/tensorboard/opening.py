@@ -68,7 +68,13 @@ class TensorboardRun:
     """One folder with event files, in the order of their names, which begin with an instant."""
 
     def __init__(
-        self, folder: Confined, above: str, logs: tuple[str, ...], title: str, parent: str | None, notes: Notes
+        self,
+        folder: Confined,
+        above: str,
+        logs: tuple[str, ...],
+        title: str,
+        parent: str | None,
+        notes: Notes,
     ) -> None:
         self.where = above or "."
         self._folder, self._logs, self._title, self._parent, self._notes = folder, logs, title, parent, notes
@@ -98,6 +104,7 @@ class TensorboardRun:
             params={key: as_text(value) for key, value in session.params.items()},
             tags={"group": session.group} if session.group else {},
             parent=self._parent,
+            state=self._folder.state(*self._logs),
         )
 
     def histories(self) -> Iterator[History]:
@@ -135,12 +142,16 @@ class TensorboardRun:
                 self._notes.add("an event", log, str(error))
                 continue
             if event.other:
-                self._notes.add(f"a {event.other}", log, "only scalars, texts and hyperparameters are carried")
+                self._notes.add(
+                    f"a {event.other}", log, "only scalars, texts and hyperparameters are carried"
+                )
             used = [value for value in event.values if value.number is not None or value.texts]
             for value in event.values:
                 if value.other:
                     self._notes.add(
-                        f"{value.other} {value.tag}", log, "only scalars, texts and hyperparameters are carried"
+                        f"{value.other} {value.tag}",
+                        log,
+                        "only scalars, texts and hyperparameters are carried",
                     )
             if used and masked_crc(data) != crc:
                 self._notes.add("an event", log, f"a wrong checksum at step {event.step}")

@@ -17,7 +17,7 @@ _HEAD: Final = struct.Struct("<4sHB")
 _CHUNK: Final = struct.Struct("<IHB")
 _MAGIC: Final = 0xBEE1
 _MOST_RECORD: Final = 64 * 1024 * 1024
-_WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+_TORN, _WHOLE, _FIRST, _MIDDLE, _LAST = 0, 1, 2, 3, 4
 _KIND_CRC: Final = {kind: zlib.crc32(bytes([kind])) for kind in (_WHOLE, _FIRST, _MIDDLE, _LAST)}
 
 
@@ -31,6 +31,31 @@ def records(stream: BinaryIO, on_damage: Callable[[str], None]) -> Iterator[byte
     Raises:
         Unreadable: it is no such log, or of another version.
     """
+    pending: bytearray | None = None
+    for kind, data, at in _chunks(stream, on_damage):
+        if kind in (_WHOLE, _FIRST) and pending is not None:
+            on_damage(f"a record without an end before byte {at}")
+        if kind == _WHOLE:
+            pending = None
+            yield data
+        elif kind == _FIRST:
+            pending = bytearray(data)
+        elif kind == _TORN:
+            pending = None
+        elif pending is not None:
+            pending += data
+            if len(pending) > _MOST_RECORD:
+                on_damage(f"a record of more than {_MOST_RECORD >> 20} MiB before byte {at}")
+                pending = None
+            elif kind == _LAST:
+                yield bytes(pending)
+                pending = None
+    if pending is not None:
+        on_damage("the last record is cut off")
+
+
+def _chunks(stream: BinaryIO, on_damage: Callable[[str], None]) -> Iterator[tuple[int, bytes, int]]:
+    """Kind, data and place of each chunk; one of kind 0 stands for a block that is damaged from there on."""
     block = stream.read(_BLOCK)
     if len(block) < _HEAD.size:
         raise Unreadable("it is too short for a record log")
@@ -39,7 +64,6 @@ def records(stream: BinaryIO, on_damage: Callable[[str], None]) -> Iterator[byte
         raise Unreadable("it is no record log of W&B")
     if version != 0:
         raise Unreadable(f"it is a record log of version {version}; 0 is known")
-    pending: bytearray | None = None
     at, start = _HEAD.size, 0
     while block:
         while at + _CHUNK.size <= len(block):
@@ -50,32 +74,15 @@ def records(stream: BinaryIO, on_damage: Callable[[str], None]) -> Iterator[byte
             fault = _fault(block, crc, kind, begin, end)
             if fault:
                 on_damage(f"{fault} at byte {start + at}")
-                pending = None
+                yield _TORN, b"", start + at
                 break
-            data = block[begin:end]
+            yield kind, block[begin:end], start + at
             at = end
-            if kind == _WHOLE:
-                if pending is not None:
-                    on_damage(f"a record without an end before byte {start + begin}")
-                    pending = None
-                yield data
-            elif kind == _FIRST:
-                if pending is not None:
-                    on_damage(f"a record without an end before byte {start + begin}")
-                pending = bytearray(data)
-            elif pending is not None:
-                pending += data
-                if len(pending) > _MOST_RECORD:
-                    on_damage(f"a record of more than {_MOST_RECORD >> 20} MiB before byte {start + end}")
-                    pending = None
-                elif kind == _LAST:
-                    yield bytes(pending)
-                    pending = None
+        if at < len(block) < _BLOCK and len(block) - at < _CHUNK.size:
+            on_damage(f"a chunk is cut off at byte {start + at}")
         start += len(block)
         at = 0
         block = stream.read(_BLOCK)
-    if pending is not None:
-        on_damage("the last record is cut off")
 
 
 def _fault(block: bytes, crc: int, kind: int, begin: int, end: int) -> str:

@@ -74,7 +74,9 @@ class WandbRun:
             self._notes.add(f"artifact {each}", self.where, "its files lie outside of the run's folder")
         ended = None
         if head.exit_code is None:
-            self._notes.add("the end of the run", self.where, "the log has no exit record: it still ran, or was killed")
+            self._notes.add(
+                "the end of the run", self.where, "the log has no exit record: it still ran, or was killed"
+            )
         else:
             last = head.summary.get("_timestamp")
             ended = head.started_ms + max(head.runtime_s, 0) * 1000
@@ -90,6 +92,7 @@ class WandbRun:
             actor=head.user,
             params=self._params(head),
             tags=self._tags(head),
+            state=self._folder.state(self.where),
         )
 
     def histories(self) -> Iterator[History]:
@@ -170,7 +173,9 @@ class WandbRun:
                         last[key] = value
                         yield key, row.step, row.at_ms, value
                     for key, form in row.others.items():
-                        self._notes.add(f"{form} history of {key}", self.where, "only numbers have a history here")
+                        self._notes.add(
+                            f"{form} history of {key}", self.where, "only numbers have a history here"
+                        )
                 elif kind == STATS:
                     for key, sampled_ms, value in samples_of(data):
                         number = samples.get(key, 0)

@@ -11,6 +11,16 @@ from mlwright.adapters.moving.texts import clean, parse_json
 
 HISTORY, SUMMARY, CONFIG, FILES, STATS, ARTIFACT, RUN, EXIT, ENVIRONMENT = 2, 3, 5, 6, 7, 8, 17, 18, 26
 _KINDS: Final = frozenset((HISTORY, SUMMARY, CONFIG, FILES, STATS, ARTIFACT, RUN, EXIT, ENVIRONMENT))
+_TEXTS: Final = {
+    1: "id",
+    2: "entity",
+    3: "project",
+    6: "group",
+    7: "job_type",
+    8: "name",
+    9: "notes",
+    12: "sweep",
+}
 _MOST_KEYS: Final = 20_000
 _OWN: Final = ("_step", "_timestamp", "_runtime", "_wandb")
 
@@ -54,8 +64,6 @@ class Head:
     summary: Items = field(default_factory=dict)
     artifacts: list[str] = field(default_factory=list)
 
-    _TEXTS = {1: "id", 2: "entity", 3: "project", 6: "group", 7: "job_type", 8: "name", 9: "notes", 12: "sweep"}
-
     def take(self, kind: int, data: bytes) -> None:
         """Add what a record says.
 
@@ -78,14 +86,16 @@ class Head:
         elif kind == ENVIRONMENT:
             self._take_environment(data)
         elif kind == ARTIFACT and len(self.artifacts) < _MOST_KEYS:
-            said = {number: protobuf.text(value) for number, value in protobuf.fields(data) if number in (4, 5)}
+            said = {
+                number: protobuf.text(value) for number, value in protobuf.fields(data) if number in (4, 5)
+            }
             self.artifacts.append(f"{said.get(5, '')} ({said.get(4, '')})")
 
     def _take_run(self, data: bytes) -> None:
-        labels = []
+        labels: list[str] = []
         for number, value in protobuf.fields(data):
-            if number in self._TEXTS:
-                setattr(self, self._TEXTS[number], clean(protobuf.text(value)))
+            if number in _TEXTS:
+                setattr(self, _TEXTS[number], clean(protobuf.text(value)))
             elif number == 4:
                 update(self.config, protobuf.message(value))
             elif number == 5:
