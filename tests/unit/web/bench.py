@@ -33,9 +33,7 @@ class Bench:
         processes = Processes(pages=HERE, inference="http://127.0.0.1:8501", workers=(worker,))
         turns = Turns(platform, Looks(platform))
         tracking = open_project_tracking(platform.parts.settings, clock=clock)
-        control = Control(
-            platform=platform, tracking=tracking, turns=turns, processes=lambda: processes
-        )
+        control = Control(platform=platform, tracking=tracking, turns=turns, processes=lambda: processes)
         turns.start()
         self._opened.append(control)
         return control

@@ -142,7 +142,10 @@ def _runs_and_versions(platform: Platform) -> None:
             run = tracking.create_run(tx, experiment="flights", name="train_delay", at=at, actor="ada").id
             tracking.log_params(tx, run, {"start": "2013-01-01", "end": f"{at:%Y-%m-%d}", "note": SCRIPT})
             values = {"holdout_auc": 0.69 + number / 400, "holdout_brier": 0.16, "holdout_rows": 19_000.0}
-            metrics = [Metric(key=key, value=value, step=0, at_ms=to_micros(at) // 1000) for key, value in values.items()]
+            metrics = [
+                Metric(key=key, value=value, step=0, at_ms=to_micros(at) // 1000)
+                for key, value in values.items()
+            ]
             tracking.log_metrics(tx, run, metrics)
             digest = Digest("blake3:" + f"{number}" * 64)
             tracking.set_tags(

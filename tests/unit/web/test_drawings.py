@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mlwright.doors.web.charts import Event, Series, line_chart
 from mlwright.doors.web.facts import gather
 from mlwright.doors.web.heatmap import heat_map
-from mlwright.doors.web.views import Axis, drift_map, graphs, lineage, steps, told
+from mlwright.doors.web.lineage import branches
+from mlwright.doors.web.views import Axis, drift_map, graphs, steps, told
 from mlwright.model.ids import EndpointName
 from mlwright.model.ledger import Edge, Node, Trace
 from mlwright.model.monitoring import DriftReport, FeatureDrift
@@ -160,7 +161,7 @@ def test_a_lineage_with_a_ring_ends() -> None:
         Edge(effect=b, relation="read", cause=c),
         Edge(effect=c, relation="read", cause=a),
     )
-    causes, effects = lineage(Trace(node=a, causes=ring, effects=()))
+    causes, effects = branches(Trace(node=a, causes=ring, effects=()))
     assert [(each.depth, each.node.id, each.href) for each in causes] == [
         (0, "b", "/runs/b"),
         (1, "c", "/runs/c"),

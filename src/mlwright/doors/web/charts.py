@@ -120,7 +120,9 @@ def _range(series: Sequence[Series], bounds: tuple[float, float] | None) -> tupl
     values = [v for each in series for v in each.values if v is not None and isfinite(v)]
     values += [b for each in series for band in each.bands if band for b in band if isfinite(b)]
     low, high = bounds or ((min(values), max(values)) if values else (0.0, 1.0))
-    spread = (high - low) or abs(high) or 1.0
+    spread = (high - low) or abs(high)
+    # Between the smallest numbers there is no room for ticks.
+    spread = spread if spread > 1e-300 else 1.0
     rough = spread / 4
     power = 10 ** floor(log10(rough))
     tick = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= rough * (1 - 1e-9))

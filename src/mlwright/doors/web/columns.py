@@ -1,6 +1,6 @@
 """Columns of the table of runs: which there are, what stands in them, and how they are ordered by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,24 +54,20 @@ class Column:
 
     def text(self, run: RunRecord) -> str:
         """What stands in it for a run."""
-        match self.kind:
-            case "metrics":
-                return next((measured(each.value) for each in run.metrics if each.key == self.key), NOTHING)
-            case "params":
-                return run.params.get(self.key, NOTHING)
-            case "tags":
-                return run.tags.get(self.key, NOTHING)
-        match self.key:
-            case "status":
-                return run.status.value
-            case "started":
-                return since(run.started_ms)
-            case "duration":
-                return lasted(None if run.ended_ms is None else run.ended_ms - run.started_ms)
-            case "user":
-                return run.actor or NOTHING
-        return run.name
+        if self.kind == "metrics":
+            return next((measured(each.value) for each in run.metrics if each.key == self.key), NOTHING)
+        if self.kind:
+            return (run.params if self.kind == "params" else run.tags).get(self.key, NOTHING)
+        return _TEXTS[self.key](run)
 
+
+_TEXTS: Final[Mapping[str, Callable[[RunRecord], str]]] = {
+    "name": lambda run: run.name,
+    "status": lambda run: run.status.value,
+    "started": lambda run: since(run.started_ms),
+    "duration": lambda run: lasted(None if run.ended_ms is None else run.ended_ms - run.started_ms),
+    "user": lambda run: run.actor or NOTHING,
+}
 
 NAME: Final = Column("", "name")
 STATUS: Final = Column("", "status")

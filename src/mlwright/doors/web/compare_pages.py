@@ -1,6 +1,6 @@
 """The comparison of up to 200 runs: what differs, charts of metrics, and a scatter of one value against another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,12 +15,12 @@ from mlwright.doors.web.shelf import Desk, Found, Range
 from mlwright.doors.wire import to_json
 from mlwright.errors import BadRequest, NotFound
 from mlwright.model.ids import RunId
-from mlwright.model.tracking import History
+from mlwright.model.tracking import History, MetricSummary
 
 MOST_RUNS = 200
 _POINTS = 600
 """Of a line; a chart is about as many pixels wide."""
-_BUDGET = 36_000
+_BUDGET = 60_000
 """Points of a chart: with many lines each has fewer, since they cover each other."""
 _FIRST = 4
 _CHARTS = 16
@@ -102,7 +102,9 @@ def series_json(desk: Desk, query: Query) -> bytes:
     """
     metric = query.one("metric")
     if not metric:
-        raise BadRequest("no metric is named", where="?metric", next_command="curl '…/api/series?runs=ID&metric=loss'")
+        raise BadRequest(
+            "no metric is named", where="?metric", next_command="curl '…/api/series?runs=ID&metric=loss'"
+        )
     found, missing = _runs(desk, query)
     if missing:
         desk.tracking.runs.get(missing[0])
@@ -162,7 +164,7 @@ def _curves(
     desk: Desk, found: Sequence[Found], key: str, axis: str, window: Range | None, numbers: dict[RunId, int]
 ) -> list[Curve]:
     lines = sum(key in own for _, own in found)
-    points = min(_POINTS, max(80, _BUDGET // max(lines, 1)))
+    points = min(_POINTS, max(100, _BUDGET // max(lines, 1)))
     series = desk.series(found, key, points, axis=axis, window=window)
     return [
         Curve(
@@ -240,9 +242,8 @@ def _scatter(found: Sequence[Found], across: Column, upward: Column, numbers: di
     return scatter(dots, across=across.title, upward=upward.title, width=_WIDTH, height=320)
 
 
-def _value(param: str | None, own: object, column: Column) -> float | str | None:
+def _value(param: str | None, own: Mapping[str, MetricSummary], column: Column) -> float | str | None:
     if column.kind == "metrics":
-        assert hasattr(own, "get")
         summary = own.get(column.key)
         return None if summary is None else float(summary.value)
     return param

@@ -7,9 +7,12 @@ from mlwright.doors.web.address import Query
 from mlwright.doors.web.columns import Column
 from mlwright.doors.web.paper import render
 from mlwright.doors.web.shelf import Desk
-from mlwright.errors import UsageError
+from mlwright.errors import UsageError, near_match
+from mlwright.model.filter_subjects import RUNS
+from mlwright.model.filters import Kind, parse_filter
 from mlwright.model.searching import View
 from mlwright.model.tracking import Experiment, Page, RunRecord
+from mlwright.stages.tracking.overview import KeysInUse
 
 VIEWS = {"": View.ACTIVE_ONLY, "deleted": View.DELETED_ONLY, "all": View.ALL}
 _SIZE = 100
@@ -80,6 +83,7 @@ def experiment_page(desk: Desk, query: Query, path: dict[str, str], remembered: 
         "experiment.html",
         query=query,
         fault=fault,
+        hints=[] if fault or found.items else _hints(query.one("q"), keys),
         experiment=experiment,
         count=desk.tracking.looking.counts([experiment.id])[experiment.id],
         runs=found.items,
@@ -92,6 +96,18 @@ def experiment_page(desk: Desk, query: Query, path: dict[str, str], remembered: 
         view=query.one("view"),
         parents=_parents(found.items),
     )
+
+
+def _hints(filter: str, keys: KeysInUse) -> list[str]:
+    """Keys of a filter that found nothing which no run of late has, with near ones."""
+    groups = {Kind.METRIC: keys.metrics, Kind.PARAM: keys.params, Kind.TAG: keys.tags}
+    found = []
+    for each in parse_filter(filter, RUNS):
+        known = groups.get(each.kind)
+        if known is not None and each.key not in known and not each.key.startswith("mlflow."):
+            near = near_match(each.key[:200], known)
+            found.append(f"no {each.kind} {each.key!r}" + (f", but {near!r}" if near else ""))
+    return found
 
 
 def _chosen(ids: Sequence[str]) -> list[Column]:

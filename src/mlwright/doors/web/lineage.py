@@ -6,7 +6,6 @@ from urllib.parse import quote
 from mlwright.model.ledger import Node, Trace
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
     """One line of a lineage: how far from the subject, by which relation, what."""

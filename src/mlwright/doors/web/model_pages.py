@@ -1,5 +1,7 @@
 """The pages of registered models, their versions, and logged models."""
 
+from contextlib import suppress
+
 from mlwright.doors.web.address import Query
 from mlwright.doors.web.files import Branch, tree
 from mlwright.doors.web.paper import render
@@ -123,7 +125,7 @@ def _files(desk: Desk, version: ModelVersion) -> list[Branch] | str:
 
 
 def _card(desk: Desk, version: ModelVersion) -> str | None:
-    """The text of the model card among the version's files."""
+    """The text of the model card: among the version's files, else the one that is written from facts."""
     if version.is_prompt:
         return None
     for name in _CARDS:
@@ -132,4 +134,7 @@ def _card(desk: Desk, version: ModelVersion) -> str | None:
                 return file.read(_CARD_BYTES).decode("utf-8", "replace")
         except MlwrightError:
             continue
+    if desk.card is not None:
+        with suppress(MlwrightError):
+            return desk.card(version.ref)
     return None

@@ -1,6 +1,5 @@
 """The templates and what they may use; light, so that the tracking process can draw pages too."""
 
-
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from mlwright import __version__
 from mlwright.doors.web import sizes
 from mlwright.doors.web.lineage import branches
+from mlwright.doors.web.plots import classes_of
 from mlwright.doors.web.words import FILTERS
 from mlwright.errors import MlwrightError
 
@@ -24,7 +24,7 @@ TEMPLATES: Final = Environment(
 )
 TEMPLATES.filters.update(FILTERS)
 TEMPLATES.filters.update(sizes.FILTERS)
-TEMPLATES.globals.update(mlwright=__version__, branches=branches)
+TEMPLATES.globals.update(mlwright=__version__, branches=branches, classes_of=classes_of)
 
 
 def render(template: str, **values: object) -> str:
@@ -40,5 +40,3 @@ def page(text: str, status: int = 200) -> Response:
 def refused_page(error: MlwrightError, status: int) -> Response:
     """An error for somebody who looks at it in a browser."""
     return HTMLResponse(render("refused.html", error=error, status=status), status)
-
-

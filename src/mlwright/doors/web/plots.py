@@ -24,7 +24,7 @@ STYLE: Final = """
 .pl{font:11px system-ui,-apple-system,"Segoe UI",sans-serif}.pl text{fill:#5b6270}
 .pl .t{font-size:13px;font-weight:600;fill:#1b1e24}.pl .grid{stroke:#e7e8ea}.pl .bg{fill:#fff}.pl .name{fill:#1b1e24}
 .pl path{fill:none;stroke-width:1.5;stroke-linejoin:round;stroke-linecap:round}.pl .many path{stroke-width:1.1}
-.pl .dots{stroke-width:4.5}.pl .odd{font-size:10px}
+.pl g .curve .dots{stroke-width:4.5}.pl .odd{font-size:10px}
 .k0{stroke:#0077bb}.k1{stroke:#ee7733}.k2{stroke:#009988}.k3{stroke:#ee3377}.k4{stroke:#33bbee}.k5{stroke:#cc3311}
 .c0{fill:#0077bb}.c1{fill:#ee7733}.c2{fill:#009988}.c3{fill:#ee3377}.c4{fill:#33bbee}.c5{fill:#cc3311}
 .dotted circle{fill-opacity:.75}.d1{stroke-dasharray:7 3}.d2{stroke-dasharray:2 3}.d3{stroke-dasharray:8 3 2 3}
@@ -32,7 +32,7 @@ STYLE: Final = """
 .pl .bg{fill:#181a1f}}
 """
 _LEFT, _TOP, _BOTTOM = 62, 36, 34
-_LABELLED: Final = 8
+_LABELLED: Final = 12
 """Lines that have their name at the end; of more, the names would not be readable."""
 _DOTTED: Final = 40
 """Points of a line up to which each has a dot."""
@@ -64,11 +64,11 @@ class _Frame:
 
     def place_x(self, values: np.ndarray) -> np.ndarray:
         inside = (values - self.x.low) / (self.x.high - self.x.low)
-        return _LEFT + (self.width - _LEFT - self.right) * inside
+        return np.asarray(_LEFT + (self.width - _LEFT - self.right) * inside)
 
     def place_y(self, values: np.ndarray) -> np.ndarray:
         inside = (np.clip(values, -_HUGE, _HUGE) - self.y.low) / (self.y.high - self.y.low)
-        return self.height - _BOTTOM - (self.height - _TOP - _BOTTOM) * inside
+        return np.asarray(self.height - _BOTTOM - (self.height - _TOP - _BOTTOM) * inside)
 
 
 def classes_of(number: int) -> str:
@@ -155,9 +155,12 @@ def _frame(
     first = min((float(each.x[0]) for each, _ in shown), default=0.0)
     last = max((float(each.x[-1]) for each, _ in shown), default=1.0)
     if first == last:
-        first, last = first - 0.5, last + 0.5
+        margin = max(0.5, abs(first) * 1e-9)
+        first, last = first - margin, last + margin
     many = max(3, (width - _LEFT - right) // 110)
     across = {"time": time_ticks, "relative": span_ticks}.get(axis, number_ticks)
+    if axis == "step":
+        many = max(1, min(many, math.floor(last - first)))
     upward = log_ticks(low, high) if log else number_ticks(low, high, max(3, height // 60), widen=True)
     return _Frame(width, height, right, across(first, last, many), upward, log)
 
@@ -186,7 +189,8 @@ def _line(frame: _Frame, curve: Curve, y: np.ndarray) -> str:
     count = int(finite.sum())
     if count <= _DOTTED:
         dots = "".join(
-            f"M{a:.1f} {b:.2f}h0" for a, b in zip(places[finite].tolist(), levels[finite].tolist(), strict=True)
+            f"M{a:.1f} {b:.2f}h0"
+            for a, b in zip(places[finite].tolist(), levels[finite].tolist(), strict=True)
         )
         parts.append(f'<path class="dots k{curve.number % COLOURS}" d="{dots}"/>')
     odd = np.flatnonzero(~np.isfinite(curve.y))
@@ -220,20 +224,20 @@ def _path(places: np.ndarray, levels: np.ndarray, finite: np.ndarray) -> str:
 
 def _names(frame: _Frame, shown: Sequence[tuple[Curve, np.ndarray]]) -> list[str]:
     """Names at the ends of their lines, pushed apart where they would overlap."""
-    ends = []
+    ends: list[tuple[float, float, Curve]] = []
     for each, y in shown:
         at = int(np.flatnonzero(np.isfinite(y))[-1])
         ends.append((float(frame.place_y(y[at])), float(frame.place_x(each.x[at])), each))
     ends.sort(key=lambda end: end[0])
     levels: list[float] = []
-    for y, _, _ in ends:
-        levels.append(max(y, levels[-1] + _GAP) if levels else y)
+    for end, _, _ in ends:
+        levels.append(max(end, levels[-1] + _GAP) if levels else end)
     over = levels[-1] - (frame.height - _BOTTOM) if levels else 0.0
     if over > 0:
         below = math.inf
         for at in reversed(range(len(levels))):
             below = levels[at] = min(levels[at], frame.height - _BOTTOM, below - _GAP)
-    parts = []
+    parts: list[str] = []
     for level, (_, x, each) in zip(levels, ends, strict=True):
         parts.append(
             f'<text class="name" x="{x + 8:.1f}" y="{level + 4:.1f}">{escape(cut(each.name, _LONGEST))}</text>'

@@ -33,10 +33,15 @@ def scatter(dots: Sequence[Dot], *, across: str, upward: str, width: int = 860, 
     Returns:
         A complete ``<svg>`` element.
     """
-    x, y = _axis([each.x for each in dots], width // 100), _axis([each.y for each in dots], height // 60)
+    x, y = (
+        _axis([each.x for each in dots], width // 100, widen=False),
+        _axis([each.y for each in dots], height // 60, widen=True),
+    )
     shown = [(each, x.place(each.x), y.place(each.y)) for each in dots]
     placed = [(each, a, b) for each, a, b in shown if a is not None and b is not None]
-    title = f"{upward} by {across}" + (f", {len(dots) - len(placed)} without" if len(placed) < len(dots) else "")
+    title = f"{upward} by {across}" + (
+        f", {len(dots) - len(placed)} without" if len(placed) < len(dots) else ""
+    )
     parts = [
         f'<svg class="pl dotted" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="100%" ',
         f'role="img" aria-label="{escape(title)}"><style>{STYLE}</style>',
@@ -48,7 +53,9 @@ def scatter(dots: Sequence[Dot], *, across: str, upward: str, width: int = 860, 
     wide, high = width - _LEFT - _RIGHT, height - _TOP - _BOTTOM
     for at, text in y.marks():
         level = height - _BOTTOM - high * at
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{width - _RIGHT}" y1="{level:.1f}" y2="{level:.1f}"/>')
+        parts.append(
+            f'<line class="grid" x1="{_LEFT}" x2="{width - _RIGHT}" y1="{level:.1f}" y2="{level:.1f}"/>'
+        )
         parts.append(_text(_LEFT - 8, level + 4, "end", text, 15))
     for at, text in x.marks():
         parts.append(_text(_LEFT + wide * at, height - 24, "middle", text, 12))
@@ -88,14 +95,14 @@ class _Axis:
         return [((at + 0.5) / len(self.texts), self.texts[at]) for at in range(0, len(self.texts), every)]
 
 
-def _axis(values: Sequence[float | str | None], most: int) -> _Axis:
+def _axis(values: Sequence[float | str | None], most: int, *, widen: bool) -> _Axis:
     known = [each for each in values if each is not None]
     numbers = [_number(each) for each in known]
     finite = [each for each in numbers if each is not None]
-    if finite and all(isinstance(each, float) for each in known) or len(finite) == len(known) > 0:
+    if (finite and all(isinstance(each, float) for each in known)) or len(finite) == len(known) > 0:
         low, high = float(np.min(finite)), float(np.max(finite))
         margin = (high - low) * 0.04
-        return _Axis(number_ticks(low - margin, high + margin, max(3, most)), ())
+        return _Axis(number_ticks(low - margin, high + margin, max(3, most), widen=widen), ())
     return _Axis(None, tuple(sorted({str(each) for each in known})))
 
 

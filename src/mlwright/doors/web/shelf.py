@@ -1,7 +1,7 @@
 """What the pages work at: the façade, and the charts' points that were read before."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Final, TypeAlias
 
@@ -19,10 +19,16 @@ _Stamp: TypeAlias = tuple[int, int, int]
 
 
 class Desk:
-    """The façade, and a shelf of what charts needed lately: long histories of ended runs are read once."""
+    """The façade, and a shelf of what charts needed lately: long histories of ended runs are read once.
 
-    def __init__(self, tracking: TrackingPlatform) -> None:
+    Args:
+        tracking: the façade.
+        card: writes the model card of a version; a process without a project has nobody who does.
+    """
+
+    def __init__(self, tracking: TrackingPlatform, card: Callable[[str], str] | None = None) -> None:
         self.tracking = tracking
+        self.card = card
         self._shelf: OrderedDict[_Key, tuple[_Stamp, History]] = OrderedDict()
         self._lock = Lock()
 

@@ -53,7 +53,9 @@ def log_ticks(low: float, high: float) -> Ticks:
     first, last = math.floor(low + 1e-9), math.ceil(high - 1e-9)
     last = max(last, first + 1)
     every = max(1, -(-(last - first) // 8))
-    marks = [(float(at), f"1e{at}" if abs(at) > 4 else f"{10.0**at:g}") for at in range(first, last + 1, every)]
+    marks = [
+        (float(at), f"1e{at}" if abs(at) > 4 else f"{10.0**at:g}") for at in range(first, last + 1, every)
+    ]
     if last - first <= 2:
         for at in range(first, last):
             marks += [(at + math.log10(part), f"{part * 10.0**at:g}") for part in (2, 5)]
@@ -73,10 +75,8 @@ def time_ticks(low: float, high: float, most: int) -> Ticks:
 
 def span_ticks(low: float, high: float, most: int) -> Ticks:
     """Durations in milliseconds."""
-    if high - low < most * _SECOND:
-        step = nice_step((high - low) / most)
-    else:
-        step = _span((high - low) / most)
+    rough = (high - low) / most
+    step = nice_step(rough) if rough < _SECOND else _span(rough)
     marks = tuple((each, lasted(each) if each else "0") for each in _multiples(low, high, step))
     return Ticks(low=low, high=high, marks=marks, kind="relative")
 

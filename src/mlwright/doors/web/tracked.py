@@ -104,7 +104,9 @@ def _experiment(desk: Desk) -> Handler:
         value = Query("", [("columns", each) for each in query.all("columns")]).but().removeprefix("?")
         if value and len(value) < _COOKIE_BYTES:
             path = request.url.path
-            answer.set_cookie(_COOKIE, value, max_age=365 * 86_400, path=path, httponly=True, samesite="strict")
+            answer.set_cookie(
+                _COOKIE, value, max_age=365 * 86_400, path=path, httponly=True, samesite="strict"
+            )
         return answer
 
     return handle

@@ -34,6 +34,16 @@ _TONES: Final = {
     "starting": "busy",
     "stopped": "bad",
     "waiting to start again": "bad",
+    "passed": "ok",
+    "failed": "bad",
+    "unknown": "warn",
+    "queued": "busy",
+    "READY": "ok",
+    "PENDING": "busy",
+    "UPLOAD_FAILED": "bad",
+    "PENDING_REGISTRATION": "busy",
+    "FAILED_REGISTRATION": "bad",
+    "SCHEDULED": "busy",
 }
 
 
