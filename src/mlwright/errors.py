@@ -12,7 +12,8 @@
     ├── CheckFailed                1   everything worked, and the answer is no
     │   ├── ContractBroken             data does not keep its contract
     │   ├── NotAvailableAtPrediction   a feature would come from the future
-    │   └── GateFailed                 a pipeline's gate did not pass
+    │   ├── GateFailed                 a gate of a pipeline or of a promotion policy did not pass
+    │   └── NotComparable              two models cannot be compared on the same rows
     ├── NotFound (LookupError)     3   nothing has that name
     ├── Conflict                   4   something else is in the way
     │   ├── PortInUse
@@ -141,7 +142,11 @@ class NotAvailableAtPrediction(CheckFailed):
 
 
 class GateFailed(CheckFailed):
-    """A gate of a pipeline did not pass."""
+    """A gate of a pipeline or of a promotion policy did not pass; ``faults`` names the gates of a policy."""
+
+
+class NotComparable(CheckFailed):
+    """There are no rows on which two models can be compared fairly."""
 
 
 class NotFound(MlwrightError, LookupError):

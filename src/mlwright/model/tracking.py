@@ -13,7 +13,6 @@ import numpy as np
 
 from mlwright.model.ids import Digest, RunId
 
-
 T = TypeVar("T")
 
 

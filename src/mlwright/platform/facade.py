@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mlwright.model.ledger import Decision
 from mlwright.model.rollouts import Rollout
 from mlwright.platform.data import DataJourney
+from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.parts import Parts
 from mlwright.platform.records import RecordsJourney
 from mlwright.platform.releases import ReleaseJourney
@@ -32,6 +33,7 @@ class Platform:
         self.data = DataJourney(parts)
         self.training = TrainingJourney(parts, self.data)
         self.releases = ReleaseJourney(parts)
+        self.dossiers = DossierJourney(parts, self.releases)
         self.rollouts = RolloutJourney(parts, self.releases)
         self.watch = WatchJourney(parts, self.releases)
         self.retraining = RetrainJourney(parts, self.training, self.releases, self.rollouts)

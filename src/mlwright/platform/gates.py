@@ -92,7 +92,9 @@ def _proved(asked: Asked, tx: Connection, found: Sequence[Evidence]) -> GateResu
         return _result(Gate.PROOF, Outcome.UNKNOWN, f"its proof is {state.state}", prove)
     outcome = Outcome(state.state)
     said = f"its proof of {state.ended:%Y-%m-%d %H:%M} {_WORDS[outcome]}"
-    bad = next((each for each in found if each.kind in _PROOF_KINDS and each.outcome is not Outcome.PASSED), None)
+    bad = next(
+        (each for each in found if each.kind in _PROOF_KINDS and each.outcome is not Outcome.PASSED), None
+    )
     if outcome is not Outcome.PASSED and bad is not None:
         said += f": {bad.summary}"
     return _result(Gate.PROOF, outcome, said, prove)
@@ -107,7 +109,11 @@ def _no_pickle(asked: Asked, tx: Connection, found: Sequence[Evidence]) -> GateR
     unsafe = scanned.details.get("unsafe") if scanned else None
     if scanned is None or not unsafe:
         return _of_evidence(Gate.NO_PICKLE, EvidenceKind.SCAN, asked, found)
-    named = ", ".join(str(each.get("path")) for each in unsafe if isinstance(each, dict)) if isinstance(unsafe, list) else ""
+    named = (
+        ", ".join(str(each.get("path")) for each in unsafe if isinstance(each, dict))
+        if isinstance(unsafe, list)
+        else ""
+    )
     remedy = "save the model as skops, ONNX, safetensors or in its booster's own format, and register that"
     said = f"loading it runs code: {named}"
     return _result(Gate.NO_PICKLE, Outcome.FAILED, said, remedy)
@@ -156,7 +162,8 @@ _ON_EVIDENCE: Final[Mapping[Gate, _Look]] = {
     Gate.ROLLOUT: _rolled_out,
 }
 _PROOF_KINDS: Final = tuple(
-    EvidenceKind(each) for each in ("package", "digest", "scan", "signature", "environment", "load", "score", "signing")
+    EvidenceKind(each)
+    for each in ("package", "digest", "scan", "signature", "environment", "load", "score", "signing")
 )
 _WORDS: Final = {
     Outcome.PASSED: "passed",

@@ -36,13 +36,17 @@ class PolicyGates:
         policy = policy_for(self._parts.settings.promotions, version.model, alias)
         with self._parts.read() as tx:
             champion = self._at(tx, version.model, alias)
-        asked = None if policy is None else Asked(
-            parts=self._parts,
-            load=self._load,
-            policy=policy,
-            version=version,
-            champion=None if champion is None or champion.version == version.version else champion,
-            rollout=rollout,
+        asked = (
+            None
+            if policy is None
+            else Asked(
+                parts=self._parts,
+                load=self._load,
+                policy=policy,
+                version=version,
+                champion=None if champion is None or champion.version == version.version else champion,
+                rollout=rollout,
+            )
         )
         return Judgement(
             model=version.model,
@@ -173,7 +177,9 @@ class PolicyGates:
                 details={"role": role, "digest": version.digest, "reason": reason},
             )
             action = "approval withdrawn" if withdraw else "approve"
-            self._parts.audit(tx, action, f"model:{version.ref}", role=role, digest=version.digest, reason=reason)
+            self._parts.audit(
+                tx, action, f"model:{version.ref}", role=role, digest=version.digest, reason=reason
+            )
         return kept
 
     def _at(self, tx: Connection, model: ModelName, alias: str) -> ModelVersion | None:
@@ -219,7 +225,10 @@ class PolicyGates:
             str(version.model),
             f"{judgement.alias} moved to {version.ref} against the policy",
             (reason, *(f"{each.gate}: {each.summary}" for each in judgement.refused)),
-            {"actor": self._parts.actor, "policy": judgement.policy.fingerprint if judgement.policy else None},
+            {
+                "actor": self._parts.actor,
+                "policy": judgement.policy.fingerprint if judgement.policy else None,
+            },
         )
 
 

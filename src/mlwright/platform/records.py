@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 from sqlalchemy import (
@@ -29,6 +29,9 @@ from mlwright.platform.parts import Parts
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.registry import store as registry
 
+_ENOUGH: Final = 6
+"""Letters of an id that stand for the whole."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
@@ -50,8 +53,8 @@ class RecordsJourney:
 
         Args:
             subject: ``kind:id``, such as ``model:flight-delay/3``, ``run:…``, ``dataset:name@digest``,
-                ``endpoint:delay``, or a plain model reference. The beginning of an id is enough where only one
-                begins so.
+                ``endpoint:delay``, or a plain model reference. A data set's name, or the first six letters of an
+                id, are enough where only one begins so.
 
         Raises:
             UsageError: the text has none of these forms.
@@ -66,7 +69,9 @@ class RecordsJourney:
             found = ledger.trace(tx, node)
             if found.causes or found.effects:
                 return found
-            near = ledger.find_nodes(tx, text)
+            near = ledger.find_nodes(tx, f"{text}@")
+            if not near and len(node.id) >= _ENOUGH:
+                near = ledger.find_nodes(tx, text)
             if len(near) == 1:
                 return ledger.trace(tx, near[0])
         raise NotFound(

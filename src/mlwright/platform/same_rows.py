@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlwright.errors import CheckFailed, MlwrightError, UsageError
+from mlwright.errors import MlwrightError, NotComparable, UsageError
 from mlwright.model.registry import ModelVersion, parse_model_ref
 from mlwright.model.settings import EndpointSettings
 from mlwright.platform.parts import Parts
@@ -44,14 +45,10 @@ class SameRows:
     assumption: str
 
 
-class NotComparable(CheckFailed):
-    """There are no rows on which two versions can be compared fairly."""
-
-
 def same_rows(
     parts: Parts, load: Load, candidate: ModelVersion, champion: ModelVersion, *, min_rows: int
 ) -> SameRows:
-    """The champion's held-out rows that the candidate was not trained on, else the candidate's that the champion was not.
+    """The champion's held-out rows that the candidate was not trained on, else the other way round.
 
     Raises:
         NotComparable: there are too few; the error says why and what to do.
@@ -225,10 +222,12 @@ def _labelled(values: pl.Series) -> pl.Series:
         cuts = sorted({each for each in edges if each is not None})
         names = [
             f"≤ {cuts[0]:g}",
-            *(f"{low:g} … {high:g}" for low, high in zip(cuts, cuts[1:], strict=False)),
+            *(f"{low:g} … {high:g}" for low, high in pairwise(cuts)),
             f"> {cuts[-1]:g}",
         ]
-        return values.cast(pl.Float64).cut(cuts, labels=names).cast(pl.String)
+        place = np.searchsorted(cuts, values.fill_null(cuts[0]).to_numpy(), side="left")
+        named = pl.Series(values.name, [names[each] for each in place], dtype=pl.String)
+        return named.to_frame().select(pl.when(values.is_not_null()).then(pl.col(values.name))).to_series()
     return values.cast(pl.String)
 
 

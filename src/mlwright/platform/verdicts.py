@@ -102,14 +102,19 @@ def _why_not(
     said = newest.details
     if newest.outcome is not Outcome.PASSED:
         gates = said.get("gates")
-        named = [gate for gate, outcome in gates.items() if outcome != Outcome.PASSED] if isinstance(gates, dict) else []
+        named = (
+            [gate for gate, outcome in gates.items() if outcome != Outcome.PASSED]
+            if isinstance(gates, dict)
+            else []
+        )
         return f"these gates did not pass: {', '.join(named)}"
     if said.get("policy") != policy.fingerprint:
         return "the policy was changed since its gates were asked"
     if said.get("digest") != version.digest:
         return "its files were changed since its gates were asked"
     if said.get("champion") != champion:
-        return f"its gates compared it with {said.get('champion') or 'nothing'}, and the alias points at {champion or 'nothing'}"
+        compared = said.get("champion") or "nothing"
+        return f"its gates compared it with {compared}, and the alias points at {champion or 'nothing'}"
     return ""
 
 
@@ -124,7 +129,9 @@ def _failed_since(found: Sequence[Evidence], judged: Evidence | None) -> str:
 
 def _newest(found: Sequence[Evidence], gate: str, alias: str) -> Evidence | None:
     wanted = (gate, alias)
-    return next((each for each in found if (each.details.get("gate"), each.details.get("alias")) == wanted), None)
+    return next(
+        (each for each in found if (each.details.get("gate"), each.details.get("alias")) == wanted), None
+    )
 
 
 def _at(tx: Connection, model: ModelName, alias: str) -> str | None:

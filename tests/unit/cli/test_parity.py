@@ -9,6 +9,7 @@ import pytest
 from mlwright.doors.cli import commands
 from mlwright.doors.cli.main import COMMANDS
 from mlwright.platform.data import DataJourney
+from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.facade import Platform
 from mlwright.platform.records import RecordsJourney
 from mlwright.platform.releases import ReleaseJourney
@@ -21,6 +22,7 @@ JOURNEYS = {
     "data": DataJourney,
     "training": TrainingJourney,
     "releases": ReleaseJourney,
+    "dossiers": DossierJourney,
     "rollouts": RolloutJourney,
     "watch": WatchJourney,
     "retraining": RetrainJourney,
@@ -39,6 +41,12 @@ REACHED = {
     "releases.models": "models",
     "releases.version": "models",
     "releases.promote": "models",
+    "releases.judge": "models",
+    "releases.approve": "models",
+    "dossiers.evidence": "models",
+    "dossiers.card": "models",
+    "dossiers.bom": "models",
+    "dossiers.compare": "models",
     "releases.deploy": "deploy",
     "releases.endpoints": "endpoints",
     "releases.status": "endpoints",

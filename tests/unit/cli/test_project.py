@@ -93,7 +93,9 @@ def test_the_run_and_its_model(deployed) -> None:
     one = deployed("runs", run["id"])
     assert "holdout_auc" in one.stdout
     version = deployed.json("models", "churn@champion")
-    assert version == deployed.json("models", "show", "churn/1") == deployed.json("models")[0]
+    assert version == deployed.json("models", "show", "churn/1")
+    assert {each["kind"] for each in version.pop("evidence")} >= {"package", "scan", "signature"}
+    assert version == deployed.json("models")[0]
     assert version["run"] == run["id"]
     assert [each["name"] for each in version["signature"]["inputs"]][-2:] == ["sessions", "minutes"]
     assert "churn/1" in deployed("models").stdout

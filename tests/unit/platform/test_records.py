@@ -39,6 +39,18 @@ def test_a_model_is_traced_by_every_name_that_it_has(released, name) -> None:
     assert {each.relation for each in found.causes} >= {"made by", "stored as", "read"}
 
 
+def test_a_data_set_is_found_by_its_name_and_a_run_by_its_beginning(released) -> None:
+    records = released.platform.records
+    found = records.trace("dataset:flights")
+    assert "model:delay/1" in {str(each.effect) for each in found.effects}
+    (run,) = [each.cause.id for each in records.trace("delay/1").causes if each.relation == "made by"]
+    assert records.trace(f"run:{run[:-4]}").node.id == run
+    released.train(strength=2.0)
+    other = released.platform.training.list(limit=1)[0].id
+    with pytest.raises(NotFound, match="these begin so"):
+        records.trace(f"run:{''.join(a for a, b in zip(run, other, strict=True) if a == b)[:6]}")
+
+
 def test_what_nobody_recorded_is_not_found(released) -> None:
     with pytest.raises(NotFound, match="nothing is recorded about 'run:01'"):
         released.platform.records.trace("run:01")

@@ -50,6 +50,21 @@ class Door:
         return platform
 
     @cached_property
+    def any_platform(self) -> "Platform":
+        """The project's platform, or that of a folder where ``mlwright tracking`` keeps its state without a project.
+
+        Raises:
+            MlwrightError: there is neither.
+        """
+        from mlwright.wiring.project import close, open_registry
+
+        bare = open_registry(self.start)
+        if bare is None:
+            return self.platform
+        self._context.call_on_close(lambda: close(bare))
+        return bare
+
+    @cached_property
     def engineer(self) -> "Engineer":
         """The engineer, for any folder; it needs no project."""
         from mlwright.wiring.engineer import open_engineer

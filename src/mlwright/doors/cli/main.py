@@ -51,7 +51,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "runs": Entry(f"{_HERE}.run:runs", "List runs, or look at one."),
     },
     "Release": {
-        "models": Entry(f"{_HERE}.models:models", "List model versions, look at one, move an alias."),
+        "models": Entry(f"{_HERE}.models:models", "List model versions, look at, compare, promote."),
         "endpoints": Entry(f"{_HERE}.models:endpoints", "Show what stands behind each endpoint."),
         "deploy": Entry(f"{_HERE}.models:deploy", "Put a model version behind an endpoint."),
         "rollout": Entry(f"{_HERE}.rollout:rollout", "Start, watch and end rollouts."),
@@ -66,12 +66,15 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "retrain": Entry(f"{_HERE}.retrain:retrain", "Train candidates and let the gate choose."),
         "tick": Entry(f"{_HERE}.retrain:tick", "Turn the loop once: watch, judge, retrain."),
     },
+    "Move": {
+        "import": Entry(f"{_HERE}.moving:import_", "Move in from MLflow, W&B, Comet, Neptune and others."),
+    },
     "Account": {
         "decisions": Entry(f"{_HERE}.account:decisions", "List what was decided, and why."),
         "trace": Entry(f"{_HERE}.account:trace", "Show what a thing came from and led to."),
         "audit": Entry(f"{_HERE}.account:audit", "List changes of state; verify their chain."),
         "gc": Entry(f"{_HERE}.gc:gc", "Remove for good what was deleted, and bytes that nothing names."),
-        "export": Entry(f"{_HERE}.export:export", "Take everything away as open files."),
+        "export": Entry(f"{_HERE}.moving:export", "Take everything away as open files."),
         "settings-schema": Entry(
             f"{_HERE}.export:settings_schema", "Print the JSON Schema of mlwright.toml."
         ),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from mlwright.errors import UsageError
 from mlwright.model.instants import to_micros
-from mlwright.model.tracking import Removed, Experiment
+from mlwright.model.tracking import Experiment, Removed
 from mlwright.platform.tracking.book import Book
 from mlwright.stages.tracking import collection, experiments
 

@@ -5,6 +5,7 @@ from mlwright.platform.tracking.annotations import AnnotationJourney
 from mlwright.platform.tracking.artifacts import ArtifactJourney
 from mlwright.platform.tracking.book import Book
 from mlwright.platform.tracking.experiments import ExperimentJourney
+from mlwright.platform.tracking.leaving import ExportJourney
 from mlwright.platform.tracking.logged_models import LoggedModelJourney
 from mlwright.platform.tracking.looking import LookingJourney
 from mlwright.platform.tracking.metrics import MetricJourney
@@ -34,6 +35,7 @@ class TrackingPlatform:
         self.webhooks = WebhookJourney(book)
         self.artifacts = ArtifactJourney(book)
         self.moving = ImportJourney(book, self.artifacts)
+        self.leaving = ExportJourney(book, self.artifacts)
         self.traces = TraceJourney(book)
         self.annotations = AnnotationJourney(book)
         self.proofs = ProofJourney(book, self.artifacts, engines)

@@ -191,6 +191,6 @@ def _offset(token: str | None) -> int:
         offset = json.loads(base64.b64decode(token, validate=True))["offset"]
         if isinstance(offset, int) and offset >= 0:
             return offset
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise BadRequest("Invalid page token, could not base64-decode", where="page_token")

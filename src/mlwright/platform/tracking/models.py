@@ -137,6 +137,7 @@ class ModelJourney:
             NotFound: there is no such model or version.
             GateFailed: the alias has a promotion policy that the version has not passed.
         """
+        check_alias(alias)
         with self._book.write() as tx:
             registry.get_version(tx, ModelName(name), version)
             require_judged(tx, self._book.policies, ModelName(name), alias, version)

@@ -189,8 +189,9 @@ class ImportJourney:
         files = iter(move.store.files(run.id))
         file = next(files, None)
         small = second is None and file is None
+        experiment = self._number(move, numbers, run.experiment)
         with self._book.write() as tx:
-            begun = self._begin(tx, move, run, id, known, self._number(move, numbers, run.experiment))
+            begun = self._begin(tx, move, run, id, known, experiment)
             if not small:
                 runs.write_tags(
                     tx, begun.key.number, {INCOMPLETE: "histories and artifacts are on their way"}
@@ -245,7 +246,7 @@ class ImportJourney:
 
     def _tags(self, move: Move, run: ForeignRun) -> dict[str, str]:
         tags = move.texts(run.tags.items(), "tag", run.id)
-        if run.actor:
+        if run.actor and move.facts.tool != "mlflow":  # where a run without the tag has none on purpose
             tags.setdefault("mlflow.user", run.actor)
         if run.parent:
             tags[PARENT] = move.run_id(run.parent)

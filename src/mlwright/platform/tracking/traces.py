@@ -265,6 +265,6 @@ def _is_whole(info: TraceInfo, spans: Sequence[Span]) -> bool:
         return False
     try:
         expected = json.loads(info.metadata.get(_SIZES, "{}")).get("num_spans", 0)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return True
     return not isinstance(expected, int) or len(spans) >= expected

@@ -215,7 +215,7 @@ def _offset(token: str | None) -> int:
         offset = json.loads(base64.b64decode(token, validate=True))["offset"]
         if isinstance(offset, int) and 0 <= offset < 2**31:
             return offset
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise UsageError("Invalid page token")
 

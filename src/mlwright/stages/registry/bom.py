@@ -65,7 +65,10 @@ def _model(dossier: Dossier, ref: str) -> dict[str, object]:
     }
     environment = dossier.run.environment if dossier.run else None
     if environment:
-        properties |= {"mlwright:code": environment.code_digest, "mlwright:git_commit": environment.git_commit}
+        properties |= {
+            "mlwright:code": environment.code_digest,
+            "mlwright:git_commit": environment.git_commit,
+        }
     for each in dossier.evidence:
         name = f"{each.kind}:{each.details.get('gate')}" if each.kind == EvidenceKind.GATE else each.kind
         properties.setdefault(f"mlwright:evidence:{name}", f"{each.outcome}: {each.summary}")
@@ -135,7 +138,11 @@ def _metrics(dossier: Dossier) -> Iterator[dict[str, object]]:
     own = dossier.version.evaluation
     for name, value in (own.metrics if own else {}).items():
         if name not in known:
-            yield {"type": name, "value": f"{value:.6g}", "slice": f"all {own.rows if own else 0} held-out rows"}
+            yield {
+                "type": name,
+                "value": f"{value:.6g}",
+                "slice": f"all {own.rows if own else 0} held-out rows",
+            }
     sliced = dossier.newest(EvidenceKind.GATE, "slices")
     found = sliced.details.get("slices") if sliced else None
     for each in found if isinstance(found, list) else ():
@@ -172,7 +179,11 @@ def _dataset(used: DatasetInput) -> dict[str, object]:
     known = used.dataset
     digest = _BLAKE3.fullmatch(known.digest)
     ref = _dataset_ref(used)
-    said = {"mlwright:digest": known.digest, "mlwright:source": known.source, "mlwright:source_type": known.source_type}
+    said = {
+        "mlwright:digest": known.digest,
+        "mlwright:source": known.source,
+        "mlwright:source_type": known.source_type,
+    }
     said |= {f"mlwright:{key}": value for key, value in used.tags.items()}
     component: dict[str, object] = {
         "type": "data",

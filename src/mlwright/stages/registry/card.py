@@ -23,7 +23,7 @@ def card_text(dossier: Dossier) -> str:
     version = dossier.version
     parts = [f"---\n{_metadata(dossier)}---\n", f"# Model card: {_plain(version.ref)}\n"]
     parts.append(
-        "<!-- Written by mlwright from what it recorded. Facts are facts; what begins with TODO(owner) is for you. -->\n"
+        "<!-- Written by mlwright from what it recorded; what begins with TODO(owner) is for you. -->\n"
     )
     for title, write in _SECTIONS.items():
         lines = [f"- {line}" if not line.startswith(("|", "\n")) else line for line in write(dossier)]
@@ -60,7 +60,8 @@ def _details(dossier: Dossier) -> Iterator[str]:
     if version.description:
         yield f"Description: {_plain(version.description)}"
     who = f" by {_plain(version.actor)}" if version.actor else ""
-    yield f"Registered {version.created:%Y-%m-%d %H:%M} UTC{who} as version {version.version} of `{_plain(version.model)}`."
+    name = _plain(version.model)
+    yield f"Registered {version.created:%Y-%m-%d %H:%M} UTC{who} as version {version.version} of `{name}`."
     if version.aliases:
         yield f"Aliases: {', '.join(f'`{_plain(each)}`' for each in version.aliases)}."
     if version.flavor:
@@ -77,7 +78,8 @@ def _details(dossier: Dossier) -> Iterator[str]:
         ran = run.environment
         commit = f", commit `{_plain(ran.git_commit)}`" if ran.git_commit else ""
         dirty = " with changes that were not committed" if ran.git_dirty else ""
-        yield f"Trained with Python {_plain(ran.python)} on {_plain(ran.system)}{commit}{dirty}; code digest `{ran.code_digest}`."
+        where = f"Python {_plain(ran.python)} on {_plain(ran.system)}"
+        yield f"Trained with {where}{commit}{dirty}; code digest `{ran.code_digest}`."
     packages = dossier.packages()
     if packages:
         names = ", ".join(f"`{each.name} {each.version or each.wanted}`" for each in packages[:_SHOWN])
@@ -145,14 +147,18 @@ def _analyses(dossier: Dossier) -> Iterator[str]:
     for gate in ("evaluation", "calibration", "slices"):
         found = dossier.newest(EvidenceKind.GATE, gate)
         if found is not None:
-            yield f"{gate.capitalize()} against {_plain(str(found.details.get('champion') or 'nothing'))}: {_RESULTS[found.outcome]}; {_plain(found.summary.partition(': ')[2])}."
+            against = _plain(str(found.details.get("champion") or "nothing"))
+            said = _plain(found.summary.partition(": ")[2])
+            yield f"{gate.capitalize()} against {against}: {_RESULTS[found.outcome]}; {said}."
     slices = _slices(dossier.newest(EvidenceKind.GATE, "slices"))
     if slices:
         yield "\n| slice | rows | difference | lower | upper |"
         yield "|---|---:|---:|---:|---:|"
         for each in slices[:_SHOWN]:
             if "difference" in each:
-                numbers = " | ".join(f"{_number(each.get(key)):+.4f}" for key in ("difference", "lower", "upper"))
+                numbers = " | ".join(
+                    f"{_number(each.get(key)):+.4f}" for key in ("difference", "lower", "upper")
+                )
                 yield f"| {_plain(str(each.get('slice')))} | {_number(each.get('rows')):,.0f} | {numbers} |"
             else:
                 yield f"| {_plain(str(each.get('slice')))} | not judged: {_plain(str(each.get('not_judged')))} | | | |"

@@ -108,7 +108,11 @@ def parse_requirement(line: str) -> Package | None:
     >>> parse_requirement("Scikit_Learn[all] == 1.8.0 ; python_version > '3'")
     Package(name='scikit-learn', version='1.8.0', wanted='== 1.8.0')
     """
-    found = None if line.startswith(("-", ".", "/")) or "://" in line else _REQUIREMENT.fullmatch(line.split(";")[0].strip())
+    found = (
+        None
+        if line.startswith(("-", ".", "/")) or "://" in line
+        else _REQUIREMENT.fullmatch(line.split(";")[0].strip())
+    )
     if found is None:
         return None
     wanted = found[2].strip()

@@ -75,7 +75,7 @@ def read_mlmodel(folder: Path, faults: list[Fault]) -> Mapping[str, object] | No
         faults.append(Fault(where=_MLMODEL, what="is missing"))
     except (OSError, UnicodeDecodeError) as fault:
         faults.append(Fault(where=_MLMODEL, what=f"cannot be read: {fault}"))
-    except yaml.YAMLError as fault:
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
         faults.append(Fault(where=_MLMODEL, what=f"is not YAML: {' '.join(str(fault).split())}"))
     else:
         if isinstance(described, dict):
@@ -140,7 +140,7 @@ def _fields(text: object, where: str, unnamed: str | None, faults: list[Fault]) 
     columns: object = None
     try:
         columns = json.loads(text) if isinstance(text, str) else None
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         faults.append(Fault(where=where, what=f"is not JSON: {fault}"))
         return
     if not isinstance(columns, list) or not columns:

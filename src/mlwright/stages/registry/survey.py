@@ -106,7 +106,10 @@ def read_example(folder: Path, path: str) -> object:
     file = folder / path
     if file.stat().st_size > _EXAMPLE_BYTES:
         raise ValueError("the example is larger than 32 MiB")
-    return json.loads(file.read_text("utf-8"))
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except RecursionError as fault:
+        raise ValueError("the example is nested too deeply") from fault
 
 
 def _signature(
@@ -129,7 +132,7 @@ def _schema(text: object, what: str, faults: list[Fault]) -> tuple[Mapping[str, 
     where = f"MLmodel: signature.{what}"
     try:
         columns = json.loads(text) if isinstance(text, str) else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         faults.append(Fault(where=where, what=f"is not JSON: {error}"))
         return ()
     if not isinstance(columns, list) or not all(isinstance(each, dict) for each in columns):
@@ -205,7 +208,7 @@ def _python(folder: Path) -> str:
 def _yaml(path: Path) -> object:
     try:
         return yaml.safe_load(_text(path))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return None
 
 

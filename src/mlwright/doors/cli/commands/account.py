@@ -23,14 +23,15 @@ def decisions(door: Door, subject: str | None, limit: int) -> None:
     door.show(door.platform.records.decisions(subject, limit=limit), _decisions)
 
 
-@command("trace", example="mlwright trace churn/1\nmlwright trace endpoint:churn")
+@command("trace", example="mlwright trace churn/1\nmlwright trace dataset:customers")
 @click.argument("subject")
 def trace(door: Door, subject: str) -> None:
     """Show what a thing came from and what came from it.
 
-    SUBJECT is kind:id, such as run:…, dataset:…, endpoint:churn, or a model version.
+    SUBJECT is kind:id, such as run:…, dataset:NAME@DIGEST, endpoint:churn, or a model version. A data set's
+    name, or the first six letters of an id, are enough where only one begins so.
     """
-    door.show(door.platform.records.trace(subject), _trace)
+    door.show(door.any_platform.records.trace(subject), _trace)
 
 
 @command("audit", example="mlwright audit --limit 5\nmlwright audit --verify")

@@ -15,6 +15,7 @@ from mlwright.platform.records import Exported
 
 TARGETS: Final[Mapping[str, str]] = {
     "data": "every table of the database, all predictions and all labels, as Parquet files",
+    "mlflow": "experiments, runs and models into an MLflow server, folder or database",
 }
 
 

@@ -1,21 +1,33 @@
 """``models``, ``endpoints`` and ``deploy``: what is registered, and what answers."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Group, RenderableType
 
+from mlwright.doors.cli import version_views as views
 from mlwright.doors.cli.commands import proofs
 from mlwright.doors.cli.door import Door, OrShow, command
 from mlwright.doors.cli.show import pairs, short, table
+from mlwright.doors.wire import to_json, to_plain
+from mlwright.errors import UsageError
 from mlwright.model.endpoints import Route
 from mlwright.model.registry import ModelVersion
 from mlwright.platform.releases import EndpointStatus
 
+_OUTPUT = click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to a file instead of stdout.",
+)
+
 
 @click.group("models", cls=OrShow)
 def models() -> None:
-    """List model versions, look at one, move an alias.
+    """List model versions, look at one, compare two, promote one.
 
     ``mlwright models`` and ``mlwright models REF`` are short for ``mlwright models show``.
     """
@@ -26,20 +38,106 @@ def models() -> None:
 )
 @click.argument("ref", required=False)
 @click.option("--model", help="Only the versions of this model.")
-def show(door: Door, ref: str | None, model: str | None) -> None:
-    """List versions, or look at one: name/3, name@alias, or name for its latest."""
-    if ref is not None:
-        door.show(door.platform.releases.version(ref), _version)
+@click.option("--all", "everything", is_flag=True, help="All evidence, not only the newest of each kind.")
+def show(door: Door, ref: str | None, model: str | None, everything: bool) -> None:
+    """List versions, or look at one and at what was found out about it: name/3, name@alias, or name for its latest."""
+    platform = door.any_platform
+    if ref is None:
+        door.show(platform.releases.models(model), _versions)
+        return
+    version = platform.releases.version(ref)
+    found = platform.dossiers.evidence(version.ref, everything=everything)
+    if door.as_json:
+        about = to_plain(version)
+        door.show({**(about if isinstance(about, dict) else {}), "evidence": found}, str)
     else:
-        door.show(door.platform.releases.models(model), _versions)
+        door.show(version, lambda one: Group(_version(one), views.evidence(found)))
 
 
-@command("promote", group=models, example="mlwright models promote churn/3 --alias champion")
+@command(
+    "promote",
+    group=models,
+    example="mlwright models promote churn/3 --dry-run\nmlwright models promote churn/3 --alias champion",
+)
 @click.argument("ref")
 @click.option("--alias", default="champion", show_default=True, help="The alias to move.")
-def promote(door: Door, ref: str, alias: str) -> None:
-    """Move an alias to a version. Traffic moves with ``mlwright deploy``, not with an alias."""
-    door.show(door.platform.releases.promote(ref, alias), _version)
+@click.option("--dry-run", is_flag=True, help="Show what every gate says; keep and move nothing.")
+@click.option(
+    "--override", metavar="REASON", help="Move it although a gate does not pass, where the policy names you."
+)
+def promote(door: Door, ref: str, alias: str, dry_run: bool, override: str | None) -> None:
+    """Move an alias to a version, if the [[promotion]] policy of the alias lets it through.
+
+    Traffic moves with ``mlwright deploy``, not with an alias. Exit code 1 where a gate does not pass.
+    """
+    platform = door.any_platform
+    if dry_run:
+        with door.working("asking the gates"):
+            judgement = platform.releases.judge(ref, alias)
+        door.show(judgement, views.judgement)
+        door.finish(well=not judgement.refused)
+    if override is not None and not override.strip():
+        raise UsageError("an override needs a reason", where="--override")
+    with door.working("asking the gates"):
+        moved = platform.releases.promote(ref, alias, override=override)
+    door.show(moved, _version)
+
+
+@command(
+    "approve", group=models, example='mlwright models approve churn/3 --role ml-lead --reason "looked at it"'
+)
+@click.argument("ref")
+@click.option("--role", required=True, help="The role that a promotion policy asks for.")
+@click.option("--reason", default="", help="Why; it is kept.")
+@click.option("--withdraw", is_flag=True, help="Take the approval back.")
+def approve(door: Door, ref: str, role: str, reason: str, withdraw: bool) -> None:
+    """Approve the files of a version, as MLWRIGHT_ACTOR or the account of this process.
+
+    It counts for these files alone: another version has to be approved anew.
+    """
+    given = door.any_platform.releases.approve(ref, role, reason, withdraw=withdraw)
+    door.show(given, lambda one: one.summary)
+
+
+@command("card", group=models, example="mlwright models card churn@champion --output MODEL_CARD.md")
+@click.argument("ref")
+@_OUTPUT
+def card(door: Door, ref: str, output: Path | None) -> None:
+    """Write a version's model card: Markdown with facts, and TODO(owner) for every judgement."""
+    text = door.any_platform.dossiers.card(ref)
+    _write(door, {"card": text}, text, output)
+
+
+@command("bom", group=models, example="mlwright models bom churn@champion --output bom.json")
+@click.argument("ref")
+@_OUTPUT
+def bom(door: Door, ref: str, output: Path | None) -> None:
+    """Write a version's bill of materials: CycloneDX 1.6 in JSON, with model card, data sets and packages."""
+    found = door.any_platform.dossiers.bom(ref)
+    _write(door, found, msgspec.json.format(to_json(found), indent=2).decode() + "\n", output)
+
+
+@command("compare", group=models, example="mlwright models compare churn@champion churn/3")
+@click.argument("before")
+@click.argument("after")
+def compare(door: Door, before: str, after: str) -> None:
+    """Show how two versions differ: params, data, code, packages, signature, evidence, and scores on the same rows."""
+    with door.working("scoring both on the same rows"):
+        found = door.any_platform.dossiers.compare(before, after)
+    door.show(found, views.comparison)
+
+
+def _write(door: Door, value: object, text: str, output: Path | None) -> None:
+    if output is not None:
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError("it cannot be written", where=str(output), why=error.strerror) from error
+        door.show({"written": str(output)}, lambda said: f"{said['written']} is written")
+    elif door.as_json:
+        door.show(value, str)
+    else:
+        click.echo(text, nl=False)
 
 
 for _each in proofs.COMMANDS:

@@ -71,6 +71,7 @@ def _serve(host: str, port: int, database: str, artifacts: str, state: Path, *, 
         ) from error
 
     from mlwright.doors.http.mlflow.serving import serve_tracking
+    from mlwright.doors.web.lazy import LazyPages
     from mlwright.wiring.tracking import open_tracking
 
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -80,7 +81,12 @@ def _serve(host: str, port: int, database: str, artifacts: str, state: Path, *, 
         listener.close()
         raise
     address = address_of(host, port)
-    serve_tracking(opened, listener, ready=lambda: _say(address, state, as_json=as_json))
+    serve_tracking(
+        opened,
+        listener,
+        ready=lambda: _say(address, state, as_json=as_json),
+        forward=LazyPages(opened),
+    )
 
 
 def _say(address: str, state: Path, *, as_json: bool) -> None:
