@@ -3,7 +3,9 @@
 A fenced block may carry notes, HTML comments on the lines above it, which no reader of the page sees:
 
 ``<!-- not run: why -->``       it is shown and not executed
-``<!-- background -->``         its command runs until the page ends; with a path, it serves once that path answers
+``<!-- verify: why -->``        it is executed by ``./dev verify`` only: it needs other programs, or a network
+``<!-- background -->``         its command runs until the page ends; with a path, or a port and a path (``8500/health``),
+                               it serves once that answers
 ``<!-- write: past.py -->``     it is a file that the reader writes
 ``<!-- from: examples/x.py -->``  it stands word for word in that file
 ``<!-- mlwright.toml -->``      it is a whole mlwright.toml
@@ -21,7 +23,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 GENERATED = ROOT / "docs" / "reference"
-NOTES = ("not run", "background", "write", "from", "mlwright.toml")
+NOTES = ("not run", "verify", "background", "write", "from", "mlwright.toml")
 
 _FENCE = re.compile(r"(?P<indent> *)```(?P<language>[\w-]*)\s*")
 _NOTE = re.compile(r"<!--\s*(?P<name>[\w. ]+?)\s*(?::\s*(?P<value>.*?))?\s*-->")

@@ -81,12 +81,15 @@ class Player:
         self.programs = self.folder / ".bin"
         self._make_programs()
 
-    def play(self, blocks) -> int:
-        """Do what the blocks say; returns how many commands were typed."""
+    def play(self, blocks, *, verify: bool = False) -> int:
+        """Do what the blocks say; returns how many commands were typed.
+
+        ``verify``: also what needs programs or a network that the suite does without.
+        """
         typed = 0
         try:
             for block in blocks:
-                if "not run" in block.notes:
+                if "not run" in block.notes or ("verify" in block.notes and not verify):
                     continue
                 if "write" in block.notes:
                     (self.folder / block.notes["write"]).write_text(block.text, encoding="utf-8")
@@ -136,9 +139,12 @@ class Player:
         assert done.returncode == 0, f"{where}: $ {command}\nexit code {done.returncode}\n{done.stdout}"
         return done.stdout
 
-    def _start(self, command: str, where: str, path: str) -> None:
+    def _start(self, command: str, where: str, answers: str) -> None:
+        """Start what runs in the background. ``answers``: nothing, a path, or a port and a path."""
         self._give_ports()
-        port = self.ports[2] if path else self.ports[1]
+        given, slash, rest = self._at_our_ports(answers).partition("/")
+        path = slash + rest
+        port = int(given) if given else self.ports[2] if path else self.ports[1]
         with (self.folder / "background.log").open("w") as log:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],

@@ -17,7 +17,8 @@ def test_every_block_says_what_it_is(page_blocks) -> None:
     """An unknown language would be a block that nothing looks at."""
     for block in page_blocks:
         assert block.language in KNOWN, f"{block.id}: {block.language}"
-        assert block.notes.get("not run", "a reason"), f"{block.id}: say why it is not run"
+        for note in ("not run", "verify"):
+            assert block.notes.get(note, "a reason"), f"{block.id}: say why it is not run"
         if block.language == "sh":
             assert "not run" in block.notes, (
                 f"{block.id}: write it as console with '$ ', or say why it is not run"
@@ -32,7 +33,7 @@ def test_excerpts_stand_in_their_files(page_blocks, repository) -> None:
 
 
 def test_python_runs(python_block, tmp_path) -> None:
-    if {"not run", "from", "write"} & python_block.notes.keys():
+    if {"not run", "verify", "from", "write"} & python_block.notes.keys():
         compile(python_block.text, python_block.id, "exec")
         return
     file = tmp_path / "block.py"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlwright.adapters.clock.system import SystemClock
 from mlwright.adapters.config import find_project, load_settings
+from mlwright.adapters.config.storage import default_storage, find_file
 from mlwright.adapters.fs.artifacts import FsArtifactStore
 from mlwright.adapters.local.executor import InProcessExecutor
 from mlwright.adapters.notify.log import LogNotifier
@@ -40,6 +41,28 @@ def open_platform(start: Path | None = None, *, clock: Clock | None = None) -> P
         DatabaseNewer: the database was written by a newer mlwright.
     """
     return open_settings(load_settings(find_project(start or Path.cwd())), clock=clock)
+
+
+def open_registry(start: Path | None = None) -> Platform | None:
+    """Open a folder that is no project, but where ``mlwright tracking`` keeps its state; None where that is not so.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be opened.
+        DatabaseNewer: the database was written by a newer mlwright.
+    """
+    folder = (start or Path.cwd()).resolve()
+    place = default_storage(folder / ".mlwright")
+    if find_file(folder) is not None or not Path(place.database.removeprefix("sqlite:///")).is_file():
+        return None
+    return open_settings(
+        Settings(
+            name=folder.name or "root",
+            root=folder,
+            state=place.state,
+            database=place.database,
+            artifacts=place.artifacts,
+        )
+    )
 
 
 def open_settings(settings: Settings, *, clock: Clock | None = None) -> Platform:

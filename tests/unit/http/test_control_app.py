@@ -12,6 +12,7 @@ import pytest
 from mlwright.doors.http.control.calls import CHANGES, NOT_OVER_HTTP, READS
 from mlwright.errors import StorageError
 from mlwright.platform.data import DataJourney
+from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.facade import Platform
 from mlwright.platform.records import RecordsJourney
 from mlwright.platform.releases import ReleaseJourney
@@ -306,6 +307,7 @@ def journeys() -> dict[str, type]:
         "data": DataJourney,
         "training": TrainingJourney,
         "releases": ReleaseJourney,
+        "dossiers": DossierJourney,
         "rollouts": RolloutJourney,
         "watch": WatchJourney,
         "retraining": RetrainJourney,

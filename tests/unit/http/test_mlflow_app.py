@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlwright import errors
-from mlwright.doors.http.mlflow.bodies import ClientGone
+from mlwright.doors.http.mlflow.bodies import ClientGone, Room, read_body
 from mlwright.doors.http.mlflow.call import Call, StreamCall
 from mlwright.doors.http.mlflow.encoding import encode
+from mlwright.doors.http.mlflow.errors import Refused
 
 
 class Thing(msgspec.Struct):
@@ -204,6 +205,35 @@ def test_who_waits_for_leave_to_send_too_much_is_refused_at_once(door) -> None:
     # Reading would give the leave; here it would never end.
     answer = door.ask("POST", "2.0/mlflow/things/create", body=(), headers=headers)
     assert answer.status == 413
+
+
+def test_large_bodies_of_all_clients_share_one_room(tracking) -> None:
+    room = Room(size=3 << 20)
+    headers = {"content-length": str(3 << 20)}
+
+    def body(pieces: int):
+        left = [b" " * (1 << 20)] * pieces
+
+        async def receive():
+            piece = left.pop()
+            return {"type": "http.request", "body": piece, "more_body": bool(left)}
+
+        return receive
+
+    async def ask() -> None:
+        with room.share() as first, room.share() as second:
+            assert len(await read_body(body(3), headers, 9 << 20, share=first)) == 3 << 20
+            with pytest.raises(
+                Refused
+            ) as refused:  # 2 MB of 3 are taken, and the first MB of each counts for nothing
+                await read_body(body(3), headers, 9 << 20, share=second)
+            assert (refused.value.status, refused.value.code) == (503, "TEMPORARILY_UNAVAILABLE")
+            with room.share() as third:
+                assert len(await read_body(body(1), headers, 9 << 20, share=third)) == 1 << 20
+        with room.share() as later:
+            assert len(await read_body(body(4), headers, 9 << 20, share=later)) == 4 << 20
+
+    asyncio.run(ask())
 
 
 def test_a_compressed_body_is_refused(door) -> None:

@@ -129,3 +129,46 @@ def test_one_segment_arrives(loop) -> None:
 
     with asyncio.Runner(loop_factory=loop) as runner:
         assert runner.run(arrive()) == [b"headbody", b"more"]
+
+
+class Hasty(OneWriteProtocol):
+    head_s = 0.05
+
+
+async def pause(*pieces: bytes, seconds: float = 0.1) -> Wire:
+    """Pieces of requests with pauses between them, of somebody who may take 0.05 s for a head."""
+    wire = Wire()
+    config = uvicorn.Config(answering(b"well"), http=Hasty, ws="none", lifespan="off", log_config=None)
+    protocol = Hasty(config, ServerState(), {}, asyncio.get_running_loop())
+    protocol.connection_made(wire)
+    for piece in pieces:
+        protocol.data_received(piece)
+        await asyncio.sleep(seconds)
+    await asyncio.sleep(0.1 - seconds)
+    ended = wire.closed
+    protocol.connection_lost(None)
+    wire.closed = ended
+    return wire
+
+
+@pytest.mark.parametrize(
+    ("pieces", "seconds", "end"),
+    [
+        ([], 0.0, None),
+        ([GET[:10]], 0.1, b"HTTP/1.1 408 "),
+        ([bytes([each]) for each in GET[:20]], 0.01, b"HTTP/1.1 408 "),
+        ([GET, GET[:10]], 0.1, b"HTTP/1.1 408 "),
+    ],
+)
+def test_half_a_head_is_not_waited_for(pieces, seconds, end) -> None:
+    wire = asyncio.run(pause(*pieces, seconds=seconds))
+    assert wire.closed
+    assert (wire.writes[-1][:13] if wire.writes else None) == end
+
+
+def test_whoever_has_said_what_it_wants_may_take_its_time() -> None:
+    wire = asyncio.run(pause(GET, GET))
+    assert (len(wire.writes), wire.closed) == (2, False)
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
+    wire = asyncio.run(pause(head, b"a", b"b"))
+    assert [each[:12] for each in wire.writes] == [b"HTTP/1.1 200"]

@@ -90,6 +90,7 @@ def test_an_experiment_is_made_found_renamed_and_tagged(ask):
         "name": "delay",
         "artifact_location": "mlflow-artifacts:/1",
         "lifecycle_stage": "active",
+        "workspace": "default",
         "creation_time": NOW_MS,
         "last_update_time": NOW_MS,
         "tags": [{"key": "mlflow.note.content", "value": "x" * 20_000}, {"key": "team", "value": "b"}],
@@ -181,7 +182,7 @@ def test_a_run_of_a_client_looks_as_the_protocol_has_it(ask, tracking):
         "lifecycle_stage": "active",
     }
     tags = [{"key": "mlflow.runName", "value": "first"}, {"key": "mlflow.user", "value": "ada"}]
-    assert made == {"info": info, "data": {"tags": tags}, "inputs": {}, "outputs": {}}
+    assert made == {"info": info, "data": {"tags": tags}, "inputs": {}}
     with tracking.book.write() as tx:
         number = find_run(tx, RunId(run)).number
         values = [("a", 0.5), ("b", math.nan), ("c", math.inf), ("d", -math.inf)]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import create_engine, func, select, update
 
 from mlwright.errors import NotFound, UsageError
 from mlwright.model.ids import Digest, RunId
@@ -17,7 +17,7 @@ from mlwright.stages.tracking import store
 from mlwright.stages.tracking.experiments import delete_experiment, find_experiment
 from mlwright.stages.tracking.records import read_records
 from mlwright.stages.tracking.runs import add_run, find_run
-from mlwright.stages.tracking.tables import experiments, metadata
+from mlwright.stages.tracking.tables import experiments, metadata, runs
 
 AT = datetime(2013, 4, 1, tzinfo=UTC)
 ENVIRONMENT = Environment(
@@ -242,3 +242,11 @@ def test_by_default_the_run_belongs_to_this_process(tx):
 
     assert seen == [os.getpid()]
     assert store.get_run(tx, run).status is RunStatus.RUNNING
+
+
+@pytest.mark.parametrize(("started_ms", "year"), [(10**17, 9999), (-(10**17), 1)])
+def test_a_run_of_another_clock_can_be_read(tx, started_ms, year):
+    run = begin(tx)
+    tx.execute(update(runs).where(runs.c.id == run.id).values(started_ms=started_ms, ended_ms=started_ms))
+    assert store.get_run(tx, run.id).started.year == year
+    assert store.list_runs(tx)[0].ended.year == year

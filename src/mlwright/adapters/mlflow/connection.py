@@ -40,18 +40,18 @@ class Connection:
         try:
             url = httpx.URL(uri)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise _no_address("it cannot be parsed") from error
+            raise no_address("it cannot be parsed") from error
         if url.scheme not in ("http", "https") or not url.host:
-            raise _no_address("it needs http:// or https:// and a host")
+            raise no_address("it needs http:// or https:// and a host")
         self._base = url.copy_with(userinfo=b"", path=url.path.rstrip("/") + "/", query=None, fragment=None)
         self.source = str(self._base).rstrip("/")
-        headers, auth = _credentials(url, environ)
+        headers, auth = credentials(url, environ)
         self._patience_s, self._end = patience_s, monotonic() + patience_s
         self._http = httpx.Client(
             headers={"user-agent": "mlwright", **headers},
             auth=auth,
             timeout=timeout_s,
-            verify=_trust(environ),
+            verify=trust(environ),
             follow_redirects=False,
         )
 
@@ -135,13 +135,13 @@ class Connection:
                 next_command="export MLFLOW_TRACKING_TOKEN=…, or MLFLOW_TRACKING_USERNAME and "
                 "MLFLOW_TRACKING_PASSWORD",
             )
-        reason = _message(content)
+        reason = error_of(content)
         if reason is None:
             return self._stranger(f"{path} answered {status}")
         return ServerUnavailable(
             f"the tracking server answered {status} to {path}",
             where=self.source,
-            why=reason,
+            why=": ".join(reason),
             next_command="look into the server's log, then try again",
         )
 
@@ -154,7 +154,7 @@ class Connection:
         )
 
 
-def _credentials(url: httpx.URL, environ: Mapping[str, str]) -> tuple[dict[str, str], httpx.BasicAuth | None]:
+def credentials(url: httpx.URL, environ: Mapping[str, str]) -> tuple[dict[str, str], httpx.BasicAuth | None]:
     """Headers and authentication, in the order of the mlflow client: user and password before a token."""
     if url.userinfo:
         return {}, httpx.BasicAuth(url.username, url.password)
@@ -165,7 +165,7 @@ def _credentials(url: httpx.URL, environ: Mapping[str, str]) -> tuple[dict[str, 
     return ({"authorization": f"Bearer {token}"} if token else {}), None
 
 
-def _trust(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
+def trust(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
     """Which certificates count, as the mlflow client is told it."""
     if environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in _TRUE:
         return False
@@ -182,18 +182,19 @@ def _trust(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
         ) from error
 
 
-def _message(content: bytes) -> str | None:
-    """What MLflow says with an error: JSON with ``error_code`` and ``message``. None where it is not that."""
+def error_of(content: bytes) -> tuple[str, str] | None:
+    """Code and message of an error of MLflow's: JSON with ``error_code`` and ``message``. None where it is not that."""
     try:
         said = json.loads(content)
     except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or "error_code" not in said:
         return None
-    return f"{str(said['error_code'])[:80]}: {str(said.get('message', ''))[:300]}"
+    return str(said["error_code"])[:80], str(said.get("message", ""))[:300]
 
 
-def _no_address(why: str) -> UsageError:
+def no_address(why: str) -> UsageError:
+    """The error for a text that is no address of a server."""
     # The text itself may hold a password, so it is not repeated.
     return UsageError(
         "this is not the address of a tracking server",

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from mlwright.errors import DatabaseUnavailable, MissingExtra, UsageError
@@ -88,6 +88,12 @@ def sqlite_file(engine: Engine) -> Path | None:
     return Path(name)
 
 
+def shown(url: URL) -> str:
+    """The URL as messages show it: its password is left out, also where it is one of the parameters."""
+    hidden = {name: "***" if "password" in name.lower() else value for name, value in url.query.items()}
+    return url.set(query=hidden).render_as_string(hide_password=True)
+
+
 def _parse(url: str) -> URL:
     forms = "use sqlite:///path/to/file.db or postgresql://user:password@host/name"
     try:
@@ -157,7 +163,10 @@ def _begin_postgres(connection: Connection) -> None:
 
 
 def _name_the_fault(context: ExceptionContext) -> None:
-    """Turn the driver's errors about the database itself into ours; those about a statement stay."""
+    """Turn the driver's errors about the database itself, and about what it cannot keep, into ours.
+
+    PostgreSQL keeps no NUL in a text. Errors about a statement stay.
+    """
     fault = context.original_exception
     engine = context.engine
     if isinstance(fault, sqlite3.Error):
@@ -169,6 +178,12 @@ def _name_the_fault(context: ExceptionContext) -> None:
             raise named from fault
     elif context.is_disconnect:
         raise _cannot_be_used(engine, str(fault).strip()) from fault
+    elif isinstance(context.sqlalchemy_exception, DataError):
+        text = str(fault).strip()
+        raise UsageError(
+            "the database cannot keep a value of this",
+            why="a text holds a NUL" if "NUL" in text else text.partition("\n")[0],
+        ) from fault
 
 
 def _unavailable(engine: Engine | None, fault: sqlite3.Error) -> DatabaseUnavailable | None:
@@ -178,23 +193,28 @@ def _unavailable(engine: Engine | None, fault: sqlite3.Error) -> DatabaseUnavail
 
 
 def _cannot_be_used(engine: Engine | None, why: str) -> DatabaseUnavailable:
-    where = engine.url.render_as_string(hide_password=True) if engine else None
+    where = shown(engine.url) if engine else None
     return DatabaseUnavailable(
         "the database cannot be used", where=where, why=why, next_command="mlwright doctor"
     )
 
 
 def _prove(engine: Engine) -> None:
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown(engine.url)
     file = sqlite_file(engine)
     if file is not None and not file.parent.is_dir():
         raise DatabaseUnavailable(
             "the folder of the database does not exist", where=where, next_command=f"mkdir -p {file.parent}"
         )
     try:
-        with engine.begin() as tx:
+        with engine.connect() as tx, tx.begin() as begun:
             if engine.dialect.name == "postgresql":
                 tx.exec_driver_sql("SELECT 1").scalar_one()
+            else:
+                # Of a file that cannot be written, BEGIN IMMEDIATE begins to read, and says nothing.
+                version = int(tx.exec_driver_sql("PRAGMA user_version").scalar_one())
+                tx.exec_driver_sql(f"PRAGMA user_version={version}")
+            begun.rollback()
     except DatabaseUnavailable:
         engine.dispose()
         raise

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
-from mlwright.adapters.sql.engine import reading, sqlite_file
+from mlwright.adapters.sql.engine import reading, shown, sqlite_file
 from mlwright.errors import DatabaseNewer, StorageError
 
 SHIPPED = Path(__file__).parent / "migrations"
@@ -90,7 +90,7 @@ def migrate(engine: Engine, *, backups: Path, at: datetime, scripts: Path = SHIP
             kept = f"; a copy is in {backup}" if backup else ""
             raise StorageError(
                 f"the migration of the database to {head} failed and was undone{kept}",
-                where=engine.url.render_as_string(hide_password=True),
+                where=shown(engine.url),
                 why=str(fault),
                 next_command="mlwright doctor",
             ) from fault
@@ -106,7 +106,7 @@ def _refuse_newer(engine: Engine, directory: ScriptDirectory, revision: str | No
         raise DatabaseNewer(
             f"the database was written by a newer mlwright (schema {revision}; this version knows up to"
             f" {directory.get_current_head()})",
-            where=engine.url.render_as_string(hide_password=True),
+            where=shown(engine.url),
             next_command="pip install -U mlwright",
         )
 

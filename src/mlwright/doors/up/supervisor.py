@@ -97,7 +97,8 @@ def supervise(platform: Platform, plan: Plan, ready: Callable[[int], None]) -> N
                 tracking=tracking.status()[0],
             )
 
-        server = ReadyServer(_config(Control(platform=platform, tracking=book, turns=turns, processes=processes)), lambda: ready(killed))
+        control = Control(platform=platform, tracking=book, turns=turns, processes=processes)
+        server = ReadyServer(_config(control), lambda: ready(killed))
         try:
             tracking.start()
             workers.start()

@@ -176,3 +176,19 @@ def put_logged_model(
     write_logged_model_tags(tx, id, tags)
     known = find_known_model(tx, id)
     return root if known is None else known[1]
+
+
+def list_logged_models(tx: Connection) -> list[str]:
+    """The ids of all logged models that are not deleted, in the order in which they were made."""
+    query = select(logged_models.c.id).where(logged_models.c.deleted_at.is_(None))
+    return [str(id) for (id,) in tx.execute(query.order_by(logged_models.c.created_ms, logged_models.c.id))]
+
+
+def list_runs(tx: Connection) -> list[int]:
+    """The numbers of all runs, deleted ones too, in the order in which they were begun."""
+    return [int(number) for (number,) in tx.execute(select(runs.c.number).order_by(runs.c.number))]
+
+
+def list_experiments(tx: Connection) -> list[int]:
+    """The numbers of all experiments, deleted ones too."""
+    return [int(number) for (number,) in tx.execute(select(experiments.c.id).order_by(experiments.c.id))]

@@ -6,7 +6,7 @@ import platform
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Connection, select, update
@@ -31,6 +31,9 @@ from mlwright.stages.tracking.runs import add_run, find_run, write_params, write
 from mlwright.stages.tracking.tables import environments, experiments, runs
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+_FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 _ROWS: Final = "mlwright.rows"
 _CONTRACT: Final = "mlwright.contract"
@@ -248,8 +251,8 @@ def _to_run(
         experiment=experiment,
         name=record.name,
         status=record.status,
-        started=from_micros(record.started_ms * 1000),
-        ended=None if record.ended_ms is None else from_micros(record.ended_ms * 1000),
+        started=_instant(record.started_ms),
+        ended=None if record.ended_ms is None else _instant(record.ended_ms),
         actor=record.actor,
         params=record.params,
         metrics={each.key: each.value for each in record.metrics},
@@ -258,6 +261,14 @@ def _to_run(
         environment=None if environment is None else Environment(**environment),  # type: ignore[arg-type]
         error=error,
     )
+
+
+def _instant(milliseconds: int) -> datetime:
+    """The instant, or the first or last one that there is: a client may have counted in another unit."""
+    try:
+        return from_micros(milliseconds * 1000)
+    except OverflowError:
+        return _LAST if milliseconds > 0 else _FIRST
 
 
 def _to_input(used: DatasetVersion) -> DatasetInput:
@@ -287,7 +298,7 @@ def _rows_in(profile: str | None) -> int:
     """How many rows a client said that its data set has; 0 where it did not say."""
     try:
         said = json.loads(profile or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return 0
     rows = said.get("num_rows") if isinstance(said, dict) else None
     return rows if isinstance(rows, int) else 0

@@ -86,7 +86,7 @@ def _start(token: str | None) -> int:
         start = json.loads(base64.b64decode(token, validate=True))["offset"]
         if not isinstance(start, int) or not 0 <= start < _LAST:
             raise ValueError(token)
-    except (binascii.Error, ValueError, KeyError, TypeError) as fault:
+    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise UsageError("the page token is none that a search returned", where="page_token") from fault
     return start
 

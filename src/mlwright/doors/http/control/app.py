@@ -32,7 +32,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def build_control_app(control: Control) -> Starlette:
     """The application over one platform; whoever builds it starts and stops ``control.turns``."""
-    desk = Desk(control.tracking)
+    desk = Desk(control.tracking, control.platform.dossiers.card)
     api: list[BaseRoute] = [
         Route("/loop", _loop(control), methods=["GET"]),
         Route("/processes", _processes(control), methods=["GET"]),

@@ -24,9 +24,18 @@ class Deploy(Body, frozen=True):
 
 
 class Alias(Body, frozen=True):
-    """``alias``: the name to move to the version."""
+    """``alias``: the name to move to the version; ``override``: why, although a gate does not pass."""
 
     alias: str = "champion"
+    override: str | None = None
+
+
+class Approve(Body, frozen=True):
+    """``role``: in which the actor approves; ``withdraw``: no longer."""
+
+    role: str
+    reason: str = ""
+    withdraw: bool = False
 
 
 class Challenge(Body, frozen=True):
@@ -78,6 +87,10 @@ class Asked:
     path: Mapping[str, str]
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+    def ref(self) -> str:
+        """The model version that the path names."""
+        return f"{self.path['name']}/{self.path['version']}"
 
     def limit(self, usual: int) -> int:
         """How many are asked for, at least 1.

@@ -14,6 +14,7 @@ from mlwright.doors.http.control.asked import Asked
 from mlwright.doors.http.control.status import Processes
 from mlwright.doors.http.control.turns import Turns
 from mlwright.model.ids import RunId
+from mlwright.model.promotion import Judgement
 from mlwright.platform.facade import Platform
 from mlwright.platform.tracking.facade import TrackingPlatform
 
@@ -51,6 +52,17 @@ def _pipelines(platform: Platform, asked: Asked) -> object:
     ]
 
 
+def _gates(found: Judgement) -> object:
+    return {
+        "version": found.ref,
+        "alias": found.alias,
+        "champion": found.champion,
+        "outcome": found.outcome,
+        "policy": found.policy,
+        "gates": found.results,
+    }
+
+
 READS: Final[Mapping[str, Reading]] = {
     "/runs": lambda p, a: p.training.list(
         limit=a.limit(50), failed=a.one_of("failed", ("false", "true")) == "true"
@@ -59,7 +71,18 @@ READS: Final[Mapping[str, Reading]] = {
     "/pipelines": _pipelines,
     "/models": lambda p, a: p.releases.models(a.query.get("model")),
     "/models/{ref}": lambda p, a: p.releases.version(a.path["ref"]),
-    "/models/{name}/{version:int}": lambda p, a: p.releases.version(f"{a.path['name']}/{a.path['version']}"),
+    "/models/{name}/{version:int}": lambda p, a: p.releases.version(a.ref()),
+    "/models/{name}/{version:int}/evidence": lambda p, a: p.dossiers.evidence(
+        a.ref(), everything=a.one_of("everything", ("false", "true")) == "true"
+    ),
+    "/models/{name}/{version:int}/card": lambda p, a: {"card": p.dossiers.card(a.ref())},
+    "/models/{name}/{version:int}/bom": lambda p, a: p.dossiers.bom(a.ref()),
+    "/models/{name}/{version:int}/gates": lambda p, a: _gates(
+        p.releases.judge(a.ref(), a.query.get("alias", "champion"))
+    ),
+    "/compare/{name}/{version:int}/{other:int}": lambda p, a: p.dossiers.compare(
+        a.ref(), f"{a.path['name']}/{a.path['other']}"
+    ),
     "/endpoints": lambda p, a: p.releases.endpoints(),
     "/endpoints/{endpoint}": lambda p, a: p.releases.status(a.path["endpoint"]),
     "/rollouts": lambda p, a: p.rollouts.list(a.query.get("endpoint"), limit=a.limit(50)),
@@ -78,8 +101,13 @@ def _deploy(control: Control, asked: Asked) -> object:
 
 
 def _promote(control: Control, asked: Asked) -> object:
-    ref = f"{asked.path['name']}/{asked.path['version']}"
-    return control.platform.releases.promote(ref, asked.parse(bodies.Alias).alias)
+    wanted = asked.parse(bodies.Alias)
+    return control.platform.releases.promote(asked.ref(), wanted.alias, override=wanted.override)
+
+
+def _approve(control: Control, asked: Asked) -> object:
+    said = asked.parse(bodies.Approve)
+    return control.platform.releases.approve(asked.ref(), said.role, said.reason, withdraw=said.withdraw)
 
 
 def _start(control: Control, asked: Asked) -> object:
@@ -148,6 +176,7 @@ def _tick(control: Control, asked: Asked) -> "Future[object]":
 CHANGES: Final[Mapping[str, Changing]] = {
     "/endpoints/{endpoint}/deploy": _deploy,
     "/models/{name}/{version:int}/alias": _promote,
+    "/models/{name}/{version:int}/approve": _approve,
     "/rollouts/{endpoint}/start": _start,
     "/rollouts/{endpoint}/abort": _abort,
     "/rollouts/{endpoint}/advance": _advance,

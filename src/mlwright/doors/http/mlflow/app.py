@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlwright.doors.http.guarding import HEADERS, refusal
 from mlwright.doors.http.mlflow.about import PROTOCOL_VERSION, SERVER_INFO, front_page, server_info
-from mlwright.doors.http.mlflow.bodies import IDLE_S, ClientGone, read_body
+from mlwright.doors.http.mlflow.bodies import IDLE_S, ClientGone, Room, read_body
 from mlwright.doors.http.mlflow.call import Asked, Call, StreamCall
 from mlwright.doors.http.mlflow.catalogue import CALLS, STREAMS
 from mlwright.doors.http.mlflow.encoding import encode
@@ -71,6 +71,7 @@ class TrackingApp:
         self._table = table
         self._forward = forward
         self._idle_s = idle_s
+        self._room = Room()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reading")
         info = server_info(table)
         self._known: dict[str, tuple[_Header, bytes]] = {
@@ -122,16 +123,13 @@ class TrackingApp:
     async def _call(self, found: Found, scope: Scope, headers: dict[str, str], receive: Receive) -> bytes:
         call = found.call
         query = scope["query_string"]
-        asked = Asked(
-            path=found.names,
-            query=_query(query) if query else {},
-            body=await read_body(receive, headers, call.limit, idle_s=self._idle_s),
-            headers=headers,
-        )
-        work = partial(_answered, call, self._tracking, asked)
-        if call.writes:
-            return await asyncio.wrap_future(self._tracking.book.submit(work))
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        with self._room.share() as share:
+            body = await read_body(receive, headers, call.limit, idle_s=self._idle_s, share=share)
+            asked = Asked(path=found.names, query=_query(query) if query else {}, body=body, headers=headers)
+            work = partial(_answered, call, self._tracking, asked)
+            if call.writes:
+                return await asyncio.wrap_future(self._tracking.book.submit(work))
+            return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
 
 class _Answer:

@@ -1,7 +1,8 @@
 """Reading a request's body without ever holding more than its call allows."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from starlette.types import Receive
@@ -14,17 +15,71 @@ _DRAIN_S: Final = 20.0
 """How long the rest of a body that is too large is read and thrown away, so that its sender sees the answer."""
 
 
+_SMALL: Final = 1 << 20
+"""Bytes of a body that are not counted: ordinary requests are never refused for the large ones of others."""
+
+
+class Room:
+    """How many bytes of large bodies the process holds at once, whoever sends them."""
+
+    def __init__(self, size: int = 512 << 20) -> None:
+        self._left = size
+
+    @contextmanager
+    def share(self) -> Iterator["Share"]:
+        """What one request takes; given back at its end."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            share.release()
+
+    def take(self, size: int) -> bool:
+        """Take some of it, or give some back; False where there is not as much."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
+class Share:
+    """What one request holds of a :class:`Room`."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self.taken = 0
+
+    def grow(self, size: int) -> bool:
+        """Have room for a body that has so many bytes by now; whether there is."""
+        more = size - _SMALL - self.taken
+        if more > 0 and not self._room.take(more):
+            return False
+        self.taken += max(0, more)
+        return True
+
+    def release(self) -> None:
+        """Give everything back."""
+        self._room.take(-self.taken)
+        self.taken = 0
+
+
 class ClientGone(Exception):
     """The client closed the connection before its request was complete."""
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[str, str], limit: int, *, idle_s: float = IDLE_S
+    receive: Receive,
+    headers: Mapping[str, str],
+    limit: int,
+    *,
+    idle_s: float = IDLE_S,
+    share: Share | None = None,
 ) -> bytes:
     """The whole body.
 
     Raises:
-        Refused: it is larger than ``limit`` bytes, is compressed, or pauses for longer than ``idle_s`` seconds.
+        Refused: it is larger than ``limit`` bytes, is compressed, pauses for longer than ``idle_s`` seconds, or there
+            is no room for it in ``share``.
         ClientGone: the client left; there is nobody to answer.
     """
     announced = headers.get("content-length")
@@ -45,8 +100,10 @@ async def read_body(
             while True:
                 part, more = await _next(receive)
                 size += len(part)
-                if size > limit:
+                if size > limit or (share is not None and not share.grow(size)):
                     parts.clear()
+                    if share is not None:
+                        share.release()  # while the rest is read and forgotten, others have the room
                     break
                 if not more:
                     return b"".join((*parts, part)) if parts else part
@@ -55,7 +112,12 @@ async def read_body(
     except TimeoutError:
         text = f"the rest of the body did not come within {idle_s:.0f} s"
         raise Refused(408, "DEADLINE_EXCEEDED", text, close=True) from None
-    raise await _too_large(receive, headers, limit, more=more)
+    if size > limit:
+        raise await _too_large(receive, headers, limit, more=more)
+    if more:
+        await _drain(receive, headers)
+    text = "the server holds as many large bodies as it can; try again in a while"
+    raise Refused(503, "TEMPORARILY_UNAVAILABLE", text, close=True)
 
 
 async def _too_large(

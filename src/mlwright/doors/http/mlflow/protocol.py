@@ -16,6 +16,8 @@ from uvicorn.server import ServerState
 
 MAX_HEAD: Final = 1 << 20
 """Bytes of a request's head, at most: a query may name many runs."""
+HEAD_S: Final = 60.0
+"""Seconds from its first byte that a request's head may take, and a new connection to begin with one."""
 _JOINED: Final = 1 << 16
 """Longer texts leave at once, and uncopied."""
 
@@ -24,6 +26,7 @@ _log: Final = logging.getLogger("mlwright.tracking")
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+_TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class OneWrite(asyncio.Transport):
@@ -82,7 +85,12 @@ class OneWrite(asyncio.Transport):
 
 
 class OneWriteProtocol(HttpToolsProtocol):
-    """uvicorn's protocol over :class:`OneWrite`, with a limit for the head of a request."""
+    """uvicorn's protocol over :class:`OneWrite`, with limits for the head of a request: its length and its time.
+
+    uvicorn waits for ever for the rest of a head; whoever sends halves of heads would take all connections.
+    """
+
+    head_s = HEAD_S
 
     def __init__(
         self,
@@ -94,6 +102,7 @@ class OneWriteProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._head = 0
         """Bytes since the end of the last request; -1 within a body."""
+        self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; see ``asyncio.Protocol.connection_made``."""
@@ -101,6 +110,12 @@ class OneWriteProtocol(HttpToolsProtocol):
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(OneWrite(transport, self.loop))
+        self._be_patient()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End; see ``asyncio.Protocol.connection_lost``."""
+        self._stop_waiting()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; the parser below would collect a head of any length."""
@@ -111,13 +126,32 @@ class OneWriteProtocol(HttpToolsProtocol):
             _log.warning("a request's head is larger than %d bytes", MAX_HEAD)
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+        elif self._head > 0 and self._patience is None:
+            self._be_patient()
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
         self._head = -1
+        self._stop_waiting()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Expect the next request."""
         self._head = 0
         super().on_message_complete()
+
+    def _be_patient(self) -> None:
+        self._stop_waiting()
+        self._patience = self.loop.call_later(self.head_s, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        self._patience = None
+        if not self.transport.is_closing():
+            if self._head > 0:
+                self.transport.write(_TOO_SLOW)
+            self.transport.close()
