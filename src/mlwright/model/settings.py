@@ -125,6 +125,19 @@ class RegistrySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingSettings:
+    """A server of others that runs of the project's pipelines are sent to, besides being kept here.
+
+    ``token`` is a reference, ``env:NAME`` or ``file:PATH``, resolved only when something is sent. ``experiment`` is the
+    name there; the project's unless given.
+    """
+
+    uri: str = field(repr=False)
+    token: str | None = None
+    experiment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
     """The address of the pages and of the endpoints, and how many inference processes share it."""
 
@@ -153,6 +166,7 @@ class Settings:
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     promotions: tuple[PromotionPolicy, ...] = ()
     advisor: AdvisorSettings | None = None
+    tracking: TrackingSettings | None = None
 
     def endpoint(self, name: str) -> EndpointSettings | None:
         """The endpoint of that name, or None."""

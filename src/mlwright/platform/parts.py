@@ -17,6 +17,7 @@ from mlwright.ports.clock import Clock
 from mlwright.ports.executor import Executor
 from mlwright.ports.notifier import Notifier
 from mlwright.ports.online_store import OnlineStore
+from mlwright.ports.run_sink import RunSink
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.pipelines.values import ModelShelf
 from mlwright.stages.serving.log import PredictionLog
@@ -40,6 +41,8 @@ class Parts:
     actor: str = "local"
     proofs: ProofEngines | None = None
     """What registered models are proved with; None: nobody proves them."""
+    open_sink: Callable[[], RunSink] | None = None
+    """Opens the other tracking server that runs are sent to; None where there is none."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

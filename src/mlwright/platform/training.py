@@ -7,11 +7,12 @@ from datetime import date
 
 import numpy as np
 
-from mlwright.errors import NotFound
+from mlwright.errors import NotFound, UsageError
 from mlwright.model.ids import RunId
 from mlwright.model.tracking import Run, RunStatus
 from mlwright.platform.bench import RunBench
 from mlwright.platform.data import DataJourney
+from mlwright.platform.mirroring import STATE, WAITING, RunMirror
 from mlwright.platform.parts import Parts
 from mlwright.stages.pipelines.define import Pipeline
 from mlwright.stages.pipelines.usercode import code_digest, load_pipelines
@@ -26,6 +27,7 @@ class TrainingJourney:
     def __init__(self, parts: Parts, data: DataJourney) -> None:
         self._parts = parts
         self._data = data
+        self._mirror = RunMirror(parts) if parts.open_sink else None
 
     def pipelines(self) -> dict[str, Pipeline[..., object]]:
         """The project's pipelines by name."""
@@ -56,6 +58,7 @@ class TrainingJourney:
         arguments = found[pipeline].bind({name: _parse(value) for name, value in params.items()})
         run = self._begin(pipeline, arguments, tags or {})
         bench = RunBench(self._parts, self._data, run)
+        sent = self._mirror.follow(run) if self._mirror else None
         try:
             np.random.seed(self._parts.settings.seed)
             with at_workbench(bench):
@@ -64,7 +67,11 @@ class TrainingJourney:
             status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
             self._end(run, status, str(error) or type(error).__name__)
             raise
-        self._end(run, RunStatus.FINISHED, None)
+        else:
+            self._end(run, RunStatus.FINISHED, None)
+        finally:
+            if sent is not None:
+                sent()
         return self.get(run)
 
     def get(self, run: RunId) -> Run:
@@ -83,6 +90,21 @@ class TrainingJourney:
         with self._parts.write() as tx:
             return len(tracking.mark_interrupted(tx, self._parts.clock.now(), _alive))
 
+    def send(self) -> tuple[tuple[RunId, str], ...]:
+        """Send the runs that the project's other tracking server did not take yet; each with its new state.
+
+        Raises:
+            UsageError: the project names no other server.
+        """
+        if self._mirror is None:
+            raise UsageError(
+                "the project's runs are sent nowhere",
+                where="mlwright.toml",
+                why="it names no tracking server",
+                next_command='tracking = "https://…" in mlwright.toml',
+            )
+        return self._mirror.send_waiting()
+
     def _begin(self, pipeline: str, arguments: Mapping[str, object], tags: Mapping[str, str]) -> RunId:
         settings = self._parts.settings
         environment = capture_environment(settings.root, settings.seed, code_digest(settings.root))
@@ -92,7 +114,8 @@ class TrainingJourney:
                 tx, experiment=settings.name, name=pipeline, at=now, actor=self._parts.actor
             ).id
             tracking.log_params(tx, run, {name: str(value) for name, value in arguments.items()})
-            tracking.set_tags(tx, run, dict(tags))
+            waiting = {STATE: f"{WAITING}: it was not sent yet"} if self._mirror else {}
+            tracking.set_tags(tx, run, {**tags, **waiting})
             tracking.set_environment(tx, run, environment)
         return run
 

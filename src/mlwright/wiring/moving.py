@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Final, cast
 
 from mlwright.errors import Conflict, NotFound, UsageError, near_match
+from mlwright.model.settings import TrackingSettings
 from mlwright.ports.foreign_store import ForeignStore
 from mlwright.ports.run_sink import RunSink
 
@@ -158,6 +159,39 @@ def _holds_comet(file: Path) -> bool:
             return {"experiment.json", "messages.json"} <= set(archive.namelist())
     except (zipfile.BadZipFile, OSError):
         return False
+
+
+def open_tracking_server(settings: TrackingSettings, root: Path) -> RunSink:
+    """Open the tracking server that a project's runs are sent to; nothing is asked yet.
+
+    Args:
+        settings: its address and where its token is.
+        root: the project's folder.
+
+    Raises:
+        UsageError: the address is none, or the token is not where it should be.
+    """
+    from mlwright.adapters.mlflow.rest import MlflowRest
+    from mlwright.adapters.mlflow.sink_server import MlflowServerSink
+
+    token = None if settings.token is None else _secret(settings.token, root)
+    # A run that goes on does not wait for a server: what it does not take is sent later.
+    rest = MlflowRest(settings.uri, os.environ, token=token, timeout_s=15.0, tries=2)
+    return MlflowServerSink(rest, experiment=settings.experiment)
+
+
+def _secret(reference: str, root: Path) -> str:
+    kind, _, name = reference.partition(":")
+    try:
+        found = os.environ[name] if kind == "env" else (root / name.strip()).read_text("utf-8")
+    except (KeyError, OSError, UnicodeDecodeError):
+        what = f"the environment variable {name} is not set" if kind == "env" else "its file cannot be read"
+        raise UsageError(
+            f"the token of the tracking server: {what}",
+            where="tracking.token",
+            next_command=f"export {name}=…" if kind == "env" else "mlwright doctor",
+        ) from None
+    return found.strip()
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from mlwright.platform.facade import Platform
 from mlwright.platform.parts import Parts
 from mlwright.ports.clock import Clock
 from mlwright.ports.notifier import Notifier
+from mlwright.ports.run_sink import RunSink
 from mlwright.stages.pipelines.values import ModelShelf
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.host import InferenceHost
@@ -128,7 +129,20 @@ def _parts(settings: Settings, clock: Clock) -> Parts:
         read_contract=lambda path: read_contract(settings.root / path),
         actor=actor(),
         proofs=proof_engines(settings.registry, settings.state),
+        open_sink=_opening(settings) if settings.tracking else None,
     )
+
+
+def _opening(settings: Settings) -> Callable[[], RunSink]:
+    """Opens the project's other tracking server when something is to be sent."""
+
+    def open_sink() -> RunSink:
+        from mlwright.wiring.moving import open_tracking_server
+
+        assert settings.tracking is not None
+        return open_tracking_server(settings.tracking, settings.root)
+
+    return open_sink
 
 
 def _notifiers(settings: Settings) -> tuple[Notifier, ...]:

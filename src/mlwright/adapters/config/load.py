@@ -23,6 +23,7 @@ from mlwright.adapters.config.shape import (
     SettingsFile,
 )
 from mlwright.adapters.config.storage import FILE_NAME, read_toml
+from mlwright.adapters.config.tracking_shape import TrackingTable
 from mlwright.errors import Fault, SettingsError, near_match
 from mlwright.model.durations import format_duration
 from mlwright.model.features import FeatureView
@@ -39,6 +40,7 @@ from mlwright.model.settings import (
     ServeSettings,
     Settings,
     SloSettings,
+    TrackingSettings,
 )
 
 
@@ -174,9 +176,15 @@ def _settings(file: SettingsFile, resolver: Resolver) -> Settings:
             workers=file.serve.workers,
         ),
         registry=_registry(file.registry, resolver.root),
+        tracking=_tracking(file.tracking, resolver) if file.tracking else None,
         promotions=policies_in([table.model_dump() for table in file.promotion]),
         advisor=AdvisorSettings(**file.advisor.model_dump()) if file.advisor else None,
     )
+
+
+def _tracking(table: TrackingTable, resolver: Resolver) -> TrackingSettings:
+    uri = resolver.server(table.uri, token=table.token is not None)
+    return TrackingSettings(uri=uri, token=table.token, experiment=table.experiment)
 
 
 def _registry(table: RegistryTable, root: Path) -> RegistrySettings:

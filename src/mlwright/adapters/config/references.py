@@ -62,6 +62,16 @@ class Resolver:
             self._fault(where, "is not an http or https URL")
         return url
 
+    def server(self, text: str, *, token: bool) -> str:
+        """The address of a tracking server. A token goes in the clear to nobody but this machine."""
+        url = self.webhook(text, "tracking.uri") or ""
+        parts = urlsplit(url)
+        if token and parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            self._fault("tracking.token", "would be sent in the clear: use https, or http on this machine")
+        if "@" in parts.netloc and url == text:
+            self._fault("tracking.uri", "holds a user or password: keep it elsewhere, and write env:NAME")
+        return url
+
     def try_all(self, raw: Mapping[str, object]) -> None:
         """Collect the faults of all references in a file whose shape has faults too."""
         storage = raw.get("storage")
@@ -69,6 +79,10 @@ class Resolver:
         for key, resolve in (("database", self.database), ("artifacts", self.artifacts)):
             if isinstance(text := storage.get(key), str):
                 resolve(text, self.root)
+        tracking = raw.get("tracking")
+        said = tracking.get("uri") if isinstance(tracking, dict) else tracking
+        if isinstance(said, str):
+            self.server(said, token=False)
         listed = raw.get("notify")
         for number, table in enumerate(listed if isinstance(listed, list) else ()):
             if isinstance(table, dict) and isinstance(url := table.get("url"), str):

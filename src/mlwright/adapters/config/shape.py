@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from mlwright.adapters.config.promotion_shape import PromotionTable
+from mlwright.adapters.config.tracking_shape import Tracking
 from mlwright.model.durations import parse_duration
 from mlwright.model.rollouts import RolloutPlan, RolloutStep
 from mlwright.model.settings import (
@@ -377,6 +378,7 @@ class SettingsFile(_Table):
     storage: Annotated[StorageTable, Field(default_factory=StorageTable)]
     serve: Annotated[ServeTable, Field(default_factory=ServeTable)]
     registry: Annotated[RegistryTable, Field(default_factory=RegistryTable)]
+    tracking: Tracking | None = None
     dataset: list[DatasetTable] = []
     feature_view: list[FeatureViewTable] = []
     endpoint: list[EndpointTable] = []

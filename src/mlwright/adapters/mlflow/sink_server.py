@@ -38,10 +38,11 @@ class MlflowServerSink:
 
     Args:
         rest: the conversation with it.
+        experiment: the name there of every experiment; that of each unless given.
     """
 
-    def __init__(self, rest: MlflowRest) -> None:
-        self.rest = rest
+    def __init__(self, rest: MlflowRest, *, experiment: str | None = None) -> None:
+        self.rest, self._named = rest, experiment
         self.runs: dict[str, str] = {}
         """Runs there by their ids here."""
         self.models: dict[str, str] = {}
@@ -199,7 +200,7 @@ class MlflowServerSink:
         return self._roots.get(owner, "").rstrip("/")
 
     def _log_of_model(self, run: str, metric: Metric, model: str) -> None:
-        """Log a metric to a run and a model at once, as it has to be. A point that the run has not is no metric of it."""
+        """Log a metric to run and model at once, as it has to be. A point that the run has not is no metric of it."""
         known = self._read.history(self.runs[run], metric.key)
         value = metric.value if metric.value == metric.value else "NaN"
         if (metric.step, metric.at_ms, value) in _points(known):
@@ -211,13 +212,14 @@ class MlflowServerSink:
 
     def _experiment(self, experiment: ForeignExperiment) -> str:
         if experiment.name not in self._experiments:
-            query = {"experiment_name": experiment.name}
+            name = self._named or experiment.name
+            query = {"experiment_name": name}
             answer = self.rest.try_call("GET", "2.0/mlflow/experiments/get-by-name", query=query)
             found = table_in(answer.body.get("experiment"))
             if answer.status not in (httpx.codes.OK, httpx.codes.NOT_FOUND):
                 raise self.rest.refusal(answer, "experiments/get-by-name")
             if not found:
-                body: Json = {"name": experiment.name, "tags": _listed(experiment.tags)}
+                body: Json = {"name": name, "tags": _listed(experiment.tags)}
                 found = self.rest.call("POST", "2.0/mlflow/experiments/create", body=body)
                 if experiment.deleted:
                     why = "it holds runs, which only an experiment that is there can take"

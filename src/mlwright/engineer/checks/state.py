@@ -46,7 +46,7 @@ def schema(platform: Platform) -> Iterator[Finding]:
             if table.name in there:
                 have = {each["name"] for each in look.get_columns(table.name)}
                 missing += [str(column) for column in table.columns if column.name not in have]
-    where = platform.parts.engine.url.render_as_string(hide_password=True)
+    where = platform.parts.engine.url.set(query={}).render_as_string(hide_password=True)
     if missing:
         evidence = f"revision {revision}, but {', '.join(sorted(missing))} missing in {where}"
         yield fails(

@@ -192,3 +192,10 @@ def list_runs(tx: Connection) -> list[int]:
 def list_experiments(tx: Connection) -> list[int]:
     """The numbers of all experiments, deleted ones too."""
     return [int(number) for (number,) in tx.execute(select(experiments.c.id).order_by(experiments.c.id))]
+
+
+def runs_tagged(tx: Connection, key: str, beginning: str, most: int) -> list[RunId]:
+    """Runs whose tag begins with a text, in the order in which they were begun."""
+    query = select(runs.c.id).join_from(runs, tags, tags.c.run == runs.c.number)
+    found = query.where(tags.c.key == key, tags.c.value >= beginning, tags.c.value < f"{beginning}\x7f")
+    return [RunId(id) for (id,) in tx.execute(found.order_by(runs.c.number).limit(most))]

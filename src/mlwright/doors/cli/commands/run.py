@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, getdoc, signature
+from typing import Final
 
 import click
 from rich.console import Group, RenderableType
@@ -11,6 +12,8 @@ from mlwright.doors.cli.show import pairs, short, table
 from mlwright.errors import UsageError
 from mlwright.model.ids import RunId
 from mlwright.model.tracking import Run
+
+_REMOTE: Final = "mlwright.remote.state"
 
 
 @command("run", example="mlwright run --list\nmlwright run train_churn -p holdout=30d")
@@ -41,9 +44,15 @@ def run(door: Door, pipeline: str | None, params: Sequence[str], tags: Sequence[
     "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, latest first."
 )
 @click.option("--recover", is_flag=True, help="First mark runs whose process is gone as killed.")
-def runs(door: Door, run: str | None, failed: bool, limit: int, recover: bool) -> None:
+@click.option(
+    "--send", is_flag=True, help="First send runs that the project's tracking server did not take yet."
+)
+def runs(door: Door, run: str | None, failed: bool, limit: int, recover: bool, send: bool) -> None:
     """List the latest runs, or look at one."""
     training = door.platform.training
+    if send:
+        with door.working("sending runs"):
+            training.send()
     if recover:
         training.recover()
     if run is not None:
@@ -88,6 +97,8 @@ def _pipelines(found: Mapping[str, Mapping[str, str]]) -> RenderableType:
 
 
 def _runs(found: Sequence[Run]) -> RenderableType:
+    columns = ["run", "pipeline", "status", "started", "seconds#", "metrics", "error"]
+    mirrored = any(_REMOTE in each.tags for each in found)
     rows = [
         (
             each.id,
@@ -97,12 +108,11 @@ def _runs(found: Sequence[Run]) -> RenderableType:
             _seconds(each),
             _metrics(each),
             each.error or "",
+            *([each.tags.get(_REMOTE, "")] if mirrored else []),
         )
         for each in found
     ]
-    return table(
-        ["run", "pipeline", "status", "started", "seconds#", "metrics", "error"], rows, empty="no runs yet"
-    )
+    return table([*columns, *(["elsewhere"] if mirrored else [])], rows, empty="no runs yet")
 
 
 def _run(one: Run) -> RenderableType:

@@ -4,6 +4,7 @@ It does without the other commands' :class:`Door`: drawing tables and opening a 
 start of the server.
 """
 
+import gc
 import ipaddress
 import json
 import logging
@@ -70,6 +71,8 @@ def _serve(host: str, port: int, database: str, artifacts: str, state: Path, *, 
             next_command=f"mlwright tracking --port {next_free(host, port)}",
         ) from error
 
+    # What is loaded now stays until the end: looking for garbage in it would be a tenth of the start.
+    gc.disable()
     from mlwright.doors.http.mlflow.serving import serve_tracking
     from mlwright.doors.web.lazy import LazyPages
     from mlwright.wiring.tracking import open_tracking

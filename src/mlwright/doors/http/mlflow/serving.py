@@ -59,6 +59,6 @@ def serve_tracking(
         )
         server = ReadyServer(config, ready)
         # What is loaded by now stays; the collector need not look at it again and again.
-        gc.collect()
         gc.freeze()
+        gc.enable()
         server.run(sockets=[listener])
