@@ -4,8 +4,8 @@ A fenced block may carry notes, HTML comments on the lines above it, which no re
 
 ``<!-- not run: why -->``       it is shown and not executed
 ``<!-- verify: why -->``        it is executed by ``./dev verify`` only: it needs other programs, or a network
-``<!-- background -->``         its command runs until the page ends; with a path, or a port and a path (``8500/health``),
-                               it serves once that answers
+``<!-- background -->``         its command runs until the page ends; with a path, or a port and a path
+                               (``8500/health``), it serves once that answers
 ``<!-- write: past.py -->``     it is a file that the reader writes
 ``<!-- from: examples/x.py -->``  it stands word for word in that file
 ``<!-- mlwright.toml -->``      it is a whole mlwright.toml

@@ -92,7 +92,8 @@ class Player:
                 if "not run" in block.notes or ("verify" in block.notes and not verify):
                     continue
                 if "write" in block.notes:
-                    (self.folder / block.notes["write"]).write_text(block.text, encoding="utf-8")
+                    text = self._at_our_ports(block.text)
+                    (self.folder / block.notes["write"]).write_text(text, encoding="utf-8")
                 elif block.language == "console":
                     typed += self._type_all(block)
         finally:
@@ -147,7 +148,7 @@ class Player:
         port = int(given) if given else self.ports[2] if path else self.ports[1]
         with (self.folder / "background.log").open("w") as log:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"],
+                ["/bin/sh", "-c", f"exec env {command}"],
                 cwd=self.folder,
                 env=self._environment(),
                 stdout=log,

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlwright.engineer.fixes.catalogue import all_fixes
+from mlwright.testing.fakes.foreign_files import write_dvc, write_tensorboard, write_wandb
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -60,6 +61,109 @@ def test_back_up_and_restore(trained, blocks) -> None:
 
 def test_add_a_model_runtime(reader, blocks) -> None:
     assert reader.play(blocks("docs/how-to/add-a-model-runtime.md")) == 1
+
+
+@pytest.fixture
+def with_curl() -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not on PATH")
+
+
+@pytest.mark.usefixtures("with_curl")
+def test_track_with_mlflow_clients(reader, blocks) -> None:
+    assert reader.play(blocks("docs/how-to/track-with-mlflow-clients.md")) >= 3
+
+
+@pytest.mark.usefixtures("with_curl")
+def test_receive_webhooks(reader, blocks) -> None:
+    assert reader.play(blocks("docs/how-to/receive-webhooks.md")) >= 3
+    assert len((reader.folder / "heard.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+
+
+@pytest.mark.usefixtures("with_curl")
+def test_log_to_another_server(project, blocks) -> None:
+    project.type("mlwright features")
+    assert project.play(blocks("docs/how-to/log-to-another-server.md")) >= 6
+
+
+@pytest.fixture
+def registered(project):
+    """With a model version that nobody has deployed, in a project that proves without a network."""
+    settings(project.folder, '[registry]\nprove = "files"\n')
+    for line in ("features", "run train_churn -p end=2025-11-01"):
+        project.type(f"mlwright {line}")
+    return project
+
+
+def settings(folder: Path, more: str) -> None:
+    """Add tables to a project's settings; ``[registry]`` may be there already."""
+    file = folder / "mlwright.toml"
+    text = file.read_text(encoding="utf-8")
+    head = "[registry]\n"
+    if more.startswith(head) and head in text:
+        text = text.replace(head, more, 1)
+    else:
+        text += f"\n{more}"
+    file.write_text(text, encoding="utf-8")
+
+
+def test_prove_a_model(registered, blocks) -> None:
+    pytest.importorskip("model_signing", reason="the extra sign is not installed")
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not on PATH")
+    registered.type("mlwright run train_churn -p end=2025-12-01")
+    page = blocks("docs/how-to/prove-a-model.md")
+    place = next(number for number, each in enumerate(page) if "verify_key" in each.text)
+    assert registered.play(page[:place]) >= 4
+    settings(registered.folder, page[place].text[page[place].text.index("[registry]") :])
+    assert registered.play(page[place + 1 :]) == 2
+
+
+def test_promote_with_a_policy(registered, blocks) -> None:
+    page = blocks("docs/how-to/promote-with-a-policy.md")
+    [policy] = [each for each in page if each.language == "toml"]
+    settings(registered.folder, policy.text[policy.text.index("[[promotion]]") :])
+    assert registered.play(page) >= 11
+    assert "TODO(owner)" in (registered.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert '"CycloneDX"' in (registered.folder / "bom.json").read_text(encoding="utf-8")
+
+
+def mlruns(place: Path) -> None:
+    """A small folder as MLflow's file store writes it: one experiment, two runs."""
+    experiment = place / "1"
+    experiment.mkdir(parents=True)
+    (experiment / "meta.yaml").write_text(
+        "experiment_id: '1'\nname: churn\nartifact_location: ''\nlifecycle_stage: active\n", encoding="utf-8"
+    )
+    for number, id in enumerate(("a" * 32, "b" * 32), start=1):
+        run = experiment / id
+        about = {
+            "artifact_uri": f"mlruns/1/{id}/artifacts",
+            "experiment_id": "'1'",
+            "lifecycle_stage": "active",
+            "run_id": id,
+            "run_name": f"run-{number}",
+            "start_time": str(1767225600000 + number),
+            "end_time": str(1767225700000 + number),
+            "status": "3",
+            "user_id": "ada",
+        }
+        points = "".join(f"{1767225600000 + step} {1 / (step + 1)} {step}\n" for step in range(3))
+        files = {"params/depth": "3", "metrics/loss": points, "tags/mlflow.user": "ada"}
+        files["meta.yaml"] = "".join(f"{key}: {value}\n" for key, value in about.items())
+        files |= {"artifacts/note.txt": "hello"} if number == 1 else {}
+        for path, text in files.items():
+            (run / path).parent.mkdir(parents=True, exist_ok=True)
+            (run / path).write_text(text, encoding="utf-8")
+
+
+def test_move_to_mlwright(reader, blocks) -> None:
+    mlruns(reader.folder / "mlruns")
+    write_wandb(reader.folder / "wandb")
+    write_tensorboard(reader.folder / "tensorboard-logs")
+    write_dvc(reader.folder / "training")
+    assert reader.play(blocks("docs/how-to/move-to-mlwright.md")) >= 8
+    assert (reader.folder / "back/1" / ("a" * 32) / "metrics/loss").is_file()
 
 
 @pytest.fixture

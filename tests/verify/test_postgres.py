@@ -1,19 +1,24 @@
 """The same stages on a real PostgreSQL server, with writers at the same time."""
 
+import asyncio
 import glob
 import importlib
+import json
 import math
 import os
 import pwd
+import re
 import runpy
 import shutil
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -22,8 +27,10 @@ from sqlalchemy import MetaData, create_engine, func, inspect, select
 from sqlalchemy.exc import InternalError
 
 import mlwright.stages
+from mlwright.adapters.clock.replay import ReplayClock
 from mlwright.adapters.sql.engine import open_engine, reading
 from mlwright.adapters.sql.migrate import SHIPPED, current_revision, migrate
+from mlwright.doors.http.mlflow.app import build_app
 from mlwright.errors import DatabaseNewer, DatabaseUnavailable, StorageError, UsageError
 from mlwright.model.ids import Digest, ModelName, RunId
 from mlwright.model.ledger import Decision, Edge, Node
@@ -34,6 +41,7 @@ from mlwright.stages.ledger.tables import audit
 from mlwright.stages.registry import store as registry
 from mlwright.stages.tracking import store as tracking
 from mlwright.stages.tracking.runs import find_run
+from mlwright.wiring.tracking import open_tracking
 
 pytestmark = pytest.mark.verify
 AT = datetime(2013, 4, 1, tzinfo=UTC)
@@ -408,3 +416,307 @@ def test_a_lost_connection_is_explained_and_the_next_transaction_works(engine):
 def test_a_database_that_does_not_exist_is_named(server):
     with pytest.raises(DatabaseUnavailable, match="nowhere"):
         open_engine(f"{server}/nowhere")
+
+
+# Tracking and registry over PostgreSQL, asked through the door
+
+
+@pytest.fixture
+def tracked(url, tmp_path):
+    """Opens the façade of tracking over the database, or over another one."""
+    opened = []
+
+    def open_it(database=url):
+        state, clock = tmp_path / str(len(opened)), ReplayClock(AT)
+        opened.append(
+            open_tracking(database=database, artifacts=str(tmp_path / "a"), state=state, clock=clock)
+        )
+        return opened[-1]
+
+    yield open_it
+    for each in opened:
+        each.close()
+
+
+def ask(app, method, path, asked=None, query=(), body=b""):
+    """One request; its status and its answer."""
+    body = json.dumps(asked).encode() if asked is not None else body
+    path = path if path.startswith("/") else f"/api/2.0/mlflow/{path}"
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": urlencode(query, doseq=True).encode(),
+        "headers": [(b"host", b"127.0.0.1"), (b"content-length", str(len(body)).encode())],
+    }
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    text = b"".join(each.get("body", b"") for each in sent[1:])
+    return sent[0]["status"], json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
+
+
+class Script:
+    """Calls of every kind in an order that means something, and all answers."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+        self.told = []
+
+    def say(self, method, path, asked=None, **given):
+        self.told.append((method, path, *ask(self.app, method, path, asked, **given)))
+        return self.told[-1][3]
+
+    def post(self, path, **asked):
+        return self.say("POST", path, asked)
+
+    def play(self):
+        for _ in range(2):  # the second time it is there
+            self.post("experiments/create", name="delay", tags=[{"key": "team", "value": "ops"}])
+        self.log()
+        self.look()
+        self.register()
+        self.put_files()
+        self.trace()
+        self.post("experiments/delete", experiment_id="1")
+        self.post("runs/set-tag", run_id=self.run, key="a", value="b")
+        self.post("experiments/restore", experiment_id="1")
+        return self.told
+
+    def log(self):
+        self.runs = []
+        for number in range(6):
+            tags = [
+                {"key": "Größe", "value": f"ü{number}"},
+                {"key": "mlflow.runName", "value": f"run {number}"},
+            ]
+            made = self.post(
+                "runs/create", experiment_id="1", start_time=1000 + number, user_id="ada", tags=tags
+            )
+            self.runs.append(made["run"]["info"]["run_id"])
+            points = [
+                {"key": "loss", "value": value, "timestamp": at, "step": at}
+                for at, value in enumerate([1.5 + number, "NaN", "Infinity", -0.0, 1 / (number + 1)])
+            ]
+            params = [{"key": "depth", "value": str(number)}, {"key": "Text", "value": "x" * 6_000}]
+            self.post("runs/log-batch", run_id=self.runs[-1], metrics=points, params=params)
+        self.run = run = self.runs[0]
+        self.post("runs/log-parameter", run_id=run, key="depth", value="9")
+        changed = [{"key": "new", "value": "1"}, {"key": "depth", "value": "9"}]
+        self.post("runs/log-batch", run_id=run, params=changed)
+        dataset = {"name": "d", "digest": "1", "source_type": "local", "source": "{}", "schema": "{}"}
+        uses = [{"dataset": dataset, "tags": [{"key": "mlflow.data.context", "value": "train"}]}]
+        self.post("runs/log-inputs", run_id=run, datasets=uses)
+        self.post("runs/update", run_id=run, status="FINISHED", end_time=5000)
+        self.post("runs/delete", run_id=self.runs[5])
+        made = self.post("logged-models", experiment_id="1", name="m", source_run_id=run)
+        model = made["model"]["info"]["model_id"]
+        on = {"model_id": model, "dataset_name": "d", "dataset_digest": "1"}
+        self.post("runs/log-metric", run_id=run, key="auc", value=0.9, timestamp=1, step=1, **on)
+        self.post("runs/outputs", run_id=run, models=[{"model_id": model, "step": 3}])
+        self.say("PATCH", f"logged-models/{model}", {"model_id": model, "status": "LOGGED_MODEL_READY"})
+        self.post(f"logged-models/{model}/params", params=[{"key": "a", "value": "b"}])
+        self.say("GET", f"logged-models/{model}")
+
+    def look(self):
+        self.say("GET", "runs/get", query={"run_id": self.run})
+        asked = {"run_id": self.run, "metric_key": "loss", "max_results": 3}
+        self.say("GET", "metrics/get-history", query=asked)
+        self.say("GET", "metrics/get-history-bulk", query={"run_id": [self.run], "metric_key": "loss"})
+        for filter, order in [
+            ("metrics.loss < 0.4 AND params.depth != '5'", ["metrics.loss DESC"]),
+            (
+                "tags.`Größe` LIKE 'ü%' AND attributes.run_name ILIKE 'RUN%'",
+                ["params.depth", "start_time DESC"],
+            ),
+            ("attributes.run_name LIKE 'RUN%'", []),
+            ("dataset.name = 'd' AND dataset.context = 'train'", []),
+            ("params.Text LIKE '%xx%' AND status = 'RUNNING'", ["attribute.status", "metrics.nothing"]),
+            ('params.depth = "\' OR 1=1 --"', []),
+            ("metrics.loss > 'x'", []),
+            ("tags.none IS NULL AND tags.`Größe` IS NOT NULL", ["end_time"]),
+        ]:
+            asked = {"experiment_ids": ["1"], "filter": filter, "order_by": order, "max_results": 2}
+            found = self.post("runs/search", **asked)
+            while "next_page_token" in found:
+                found = self.post("runs/search", **asked, page_token=found["next_page_token"])
+        self.post("experiments/search", filter="name LIKE 'del%' AND tags.team = 'ops'", max_results=5)
+        order = [{"field_name": "metrics.auc", "ascending": False}]
+        filter = "metrics.auc > 0.5 AND params.a = 'b'"
+        self.post("logged-models/search", experiment_ids=["1"], filter=filter, order_by=order)
+
+    def register(self):
+        for name in ("churn", "Ärger"):
+            for _ in range(2):  # the second time it is there
+                self.post("registered-models/create", name=name, description="d")
+            for number in range(3):
+                source = f"mlflow-artifacts:/1/{self.run}/artifacts/v{number}"
+                tags = [{"key": "k", "value": str(number)}]
+                self.post("model-versions/create", name=name, source=source, run_id=self.run, tags=tags)
+            self.post("registered-models/alias", name=name, alias="champion", version="2")
+        self.post("model-versions/transition-stage", name="churn", version="1", stage="Production")
+        self.say("GET", "registered-models/alias", query={"name": "churn", "alias": "champion"})
+        self.say("GET", "registered-models/get", query={"name": "Ärger"})
+        asked = {"filter": "name ILIKE '%R%'", "order_by": "name DESC"}
+        self.say("GET", "registered-models/search", query=asked)
+        filter = f"name = 'churn' AND run_id = '{self.run}' AND tags.k != '1'"
+        self.say("GET", "model-versions/search", query={"filter": filter})
+        self.post("registered-models/rename", name="churn", new_name="churned")
+        self.say("DELETE", "model-versions/delete", {"name": "churned", "version": "3"})
+        self.say("DELETE", "registered-models/delete", {"name": "Ärger"})
+
+    def put_files(self):
+        files = f"/api/2.0/mlflow-artifacts/artifacts/1/{self.run}/artifacts"
+        for name in ("model/MLmodel", "model/data/a", "b.txt", "Z.txt"):
+            self.say("PUT", f"{files}/{name}", body=name.encode())
+        self.say("PUT", f"{files}/model", body=b"in the way")
+        self.say("GET", "artifacts/list", query={"run_id": self.run})
+        self.say("GET", "artifacts/list", query={"run_id": self.run, "path": "model"})
+        self.say("GET", f"{files}/b.txt")
+        self.say("DELETE", f"{files}/model/data")
+        self.say("GET", f"{files}/model/data/a")
+
+    def trace(self):
+        place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "1"}}
+        for number in range(3):
+            info = {"trace_id": f"tr-{number}", "trace_location": place, "state": "OK" if number else "ERROR"}
+            info |= {"request_time": f"2013-04-01T00:00:0{number}Z", "tags": {"t": str(number)}}
+            self.post("/api/3.0/mlflow/traces", trace={"trace_info": info | {"execution_duration": "0.5s"}})
+        filter, order = "tags.t != '1' AND trace.status = 'OK'", ["timestamp_ms DESC"]
+        self.post("/api/3.0/mlflow/traces/search", locations=[place], filter=filter, order_by=order)
+        said = {"assessment_name": "good", "feedback": {"value": True}}
+        said |= {"create_time": "2013-04-01T00:00:00Z", "last_update_time": "2013-04-01T00:00:00Z"}
+        said |= {"source": {"source_type": "HUMAN", "source_id": "ada"}}
+        self.post("/api/3.0/mlflow/traces/tr-1/assessments", assessment=said)
+        self.post("traces/delete-traces", experiment_id="1", request_ids=["tr-0"])
+        self.say("GET", "/api/3.0/mlflow/traces/tr-1")
+
+
+def alike(told):
+    """Answers in which names that are made up anew each time are numbered."""
+    names: dict[str, str] = {}
+
+    def numbered(found):
+        return names.setdefault(found[0], f"name-{len(names)}")
+
+    text = re.sub(r"\b(?:[a-z]+-)?[0-9a-f]{32}\b", numbered, json.dumps(told, sort_keys=True))
+    return json.loads(re.sub(r'"next_page_token": "[^"]*"', '"next_page_token": ""', text))
+
+
+def test_every_call_answers_as_over_sqlite(tracked, tmp_path):
+    answers = []
+    for opened in (tracked(), tracked(f"sqlite:///{tmp_path / 'other.db'}")):
+        app = build_app(opened)
+        answers.append(alike(Script(app).play()))
+        app.close()
+        with opened.book.read() as tx:
+            assert ledger.verify_chain(tx) is None
+    for here, there in zip(*answers, strict=True):
+        assert here == there
+    statuses = [status for _, _, status, _ in answers[0]]
+    assert set(statuses) == {200, 400, 404}
+    assert statuses.count(200) > 70
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ufffe", "x" * 6_001, "٣", "';--"])
+def test_texts_that_postgresql_cannot_keep_are_refused(tracked, text):
+    app = build_app(tracked())
+    try:
+        run = ask(app, "POST", "runs/create", {"experiment_id": "0"})[1]["run"]["info"]["run_id"]
+        ask(app, "POST", "registered-models/create", {"name": "m"})
+        pair = [{"key": "k", "value": text}]
+        for path, asked in [
+            ("runs/set-tag", {"run_id": run, "key": "k", "value": text}),
+            ("runs/set-tag", {"run_id": text, "key": "k", "value": "v"}),
+            ("runs/log-batch", {"run_id": run, "params": pair, "tags": pair}),
+            ("runs/create", {"experiment_id": "0", "user_id": text, "tags": pair}),
+            ("experiments/create", {"name": text}),
+            ("logged-models", {"experiment_id": "0", "name": "m", "model_type": text, "params": pair}),
+            ("registered-models/set-tag", {"name": "m", "key": "k", "value": text}),
+            ("model-versions/create", {"name": "m", "source": "s3://b", "description": text}),
+            ("runs/search", {"experiment_ids": ["0"], "filter": f"params.k = '{text}'"}),
+        ]:
+            status, said = ask(app, "POST", path, asked)
+            assert status in (200, 400, 404), (path, said)
+            assert "INSERT" not in str(said)
+        assert ask(app, "GET", "runs/get", query={"run_id": run})[0] == 200
+    finally:
+        app.close()
+
+
+def test_groups_that_wait_for_each_other_in_a_ring_are_all_committed(tracked):
+    one, other = tracked(), tracked()
+    runs = [one.runs.create("0").id for _ in range(2)]
+    meet, held = threading.Barrier(2), threading.Event()
+
+    def log(opened, run, step):
+        metric = Metric(key="m", value=float(step), step=step, at_ms=0)
+        return lambda: opened.metrics.log_batch(run, metrics=[metric], tags=[("t", str(step))])
+
+    def wait():
+        meet.wait(20)  # both hold the first run of theirs by now
+
+    def group(opened, first, second, step):
+        opened.book.submit(lambda: held.wait(20))  # what comes behind it is one group
+        jobs = [log(opened, first, step), wait, log(opened, second, step + 1), log(opened, first, step + 2)]
+        return [opened.book.submit(each) for each in jobs]
+
+    futures = group(one, runs[0], runs[1], 0) + group(other, runs[1], runs[0], 10)
+    held.set()
+    for each in futures:
+        each.result(60)
+    for opened in (one, other):
+        steps = [sorted(int(step) for step in opened.metrics.history(run, "m").steps) for run in runs]
+        assert steps == [[0, 2, 11], [1, 10, 12]]
+
+
+def test_two_servers_share_a_database_and_lose_nothing_when_one_is_killed(url, tmp_path):
+    own = runpy.run_path(str(Path(__file__).parents[1] / "e2e" / "tracking_server.py"))
+    options = ["--database", url, "--artifacts", str(tmp_path / "artifacts")]
+    folders = [tmp_path / "one", tmp_path / "other"]
+    servers = []
+    for each in folders:
+        each.mkdir()
+        servers.append(own["start"](each, *options))
+    ports = [each.port for each in servers]
+    writers = [own["Writer"](ports[each % 2], f"w{each}", tmp_path / f"ledger-{each}") for each in range(6)]
+    try:
+        for each in writers:
+            each.begin()
+        threads = [threading.Thread(target=each.write) for each in writers]
+        for each in threads:
+            each.start()
+        time.sleep(2)
+        own["stop"](servers[0])
+        servers[0] = own["start"](folders[0], *options, port=ports[0])
+        time.sleep(1)
+        for each in writers:
+            each.stop.set()
+        for each in threads:
+            each.join(60)
+        assert [each.check() > 20 for each in writers] == [True] * 6
+        assert [each.refused for each in writers] == [[]] * 6
+        assert [each.lost for each in writers[1::2]] == [0] * 3
+        assert "Traceback" not in servers[0].said + servers[1].said
+    finally:
+        for each in writers:
+            each.stop.set()
+        for each in servers:
+            own["stop"](each)
+    engine = open_engine(url)
+    with reading(engine).begin() as tx:
+        assert ledger.verify_chain(tx) is None
+    engine.dispose()
+
+
+def test_the_password_of_the_database_is_told_to_nobody(server):
+    with pytest.raises(DatabaseUnavailable) as raised:
+        open_engine(f"{server.replace('mlwright@', 'mlwright:hunter2@')}/nowhere")
+    assert "hunter2" not in str(raised.value)

@@ -35,6 +35,7 @@ SENT: Final = "sent"
 WAITING: Final = "waiting"
 _EVERY_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 60.0
+_OTHERS: Final = 100
 _LAST_S: Final = 30.0
 """How long the end of a run waits for its last sending."""
 
@@ -67,21 +68,21 @@ class RunMirror:
         return state
 
     def send_waiting(self, most: int = 1000) -> tuple[tuple[RunId, str], ...]:
-        """Send all runs that the server did not take yet, oldest first, and return their new states.
+        """Send all runs that ended and that the server did not take yet, oldest first, and return their new states.
 
-        Where it does not answer, the others are not tried.
+        Where it does not answer, the others are not tried. Runs that go on are sent by the process that does them.
         """
         with self._parts.read() as tx:
             waiting = moving.runs_tagged(tx, STATE, WAITING, most)
         done: list[tuple[RunId, str]] = []
         sink: RunSink | None = None
-        for run in waiting:
+        for run in filter(self._is_over, waiting):
             try:
                 sink = sink or self._open()
             except MlwrightError:
                 sink = None
             done.append((run, self.send(run, sink)))
-            if done[-1][1].startswith(WAITING) and self._is_over(run):
+            if done[-1][1].startswith(WAITING):
                 break
         return tuple(done)
 
@@ -107,7 +108,8 @@ class RunMirror:
                 state = f"{WAITING}: {fault.what}"
             failed = state.startswith(WAITING) and not state.endswith(_GOING_ON)
             pause = min(max(pause * 2, _EVERY_S), _LONGEST_PAUSE_S) if failed else _EVERY_S
-        self.send(run)
+        if self.send(run).startswith(SENT):
+            self.send_waiting(_OTHERS)
 
     def _send(self, run: RunId, sink: RunSink) -> tuple[str, str]:
         found, experiment = self._ours.run(run)

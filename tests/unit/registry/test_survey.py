@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlwright.model.contracts import Severity
@@ -93,6 +93,10 @@ def test_an_example_outside_of_the_folder_is_a_fault(folder):
 
 
 @given(st.binary(max_size=400))
+@example(b"{}")
+@example(b"2001-99-99")
+@example(b"[" * 5_000)
+@example(b"{a: " * 2_000)
 def test_no_bytes_break_the_survey(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("any")
     for name in ("MLmodel", "requirements.txt", "python_env.yaml", "model.pt", "a.npy", "b.keras"):

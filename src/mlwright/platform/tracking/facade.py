@@ -1,5 +1,7 @@
 """The front door of tracking and registry: one object, one journey a subject; the same in process and over HTTP."""
 
+from typing import Self
+
 from mlwright.platform.proving import ProofEngines
 from mlwright.platform.tracking.annotations import AnnotationJourney
 from mlwright.platform.tracking.artifacts import ArtifactJourney
@@ -39,6 +41,12 @@ class TrackingPlatform:
         self.traces = TraceJourney(book)
         self.annotations = AnnotationJourney(book)
         self.proofs = ProofJourney(book, self.artifacts, engines)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Commit what is under way, and let go of the database."""

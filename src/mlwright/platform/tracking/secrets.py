@@ -1,4 +1,4 @@
-"""Secrets by reference: ``env:NAME`` or ``file:PATH``. What a client sends in plain is written to a file at once."""
+"""Secrets by reference, ``file:PATH``: what a client sends is written to a file at once, and never to the database."""
 
 import os
 import stat
@@ -14,18 +14,18 @@ _BYTES: Final = 16 * 1024
 
 
 def keep_secret(folder: Path, secret: str) -> str:
-    """Make a reference of what a client sent; a plain secret goes to a new file that only its owner may read.
+    """Write what a client sent to a new file that only its owner may read, and return a reference to it.
+
+    A text such as ``file:/etc/passwd`` is a secret like any other: a client must not choose what the server reads.
 
     Args:
         folder: where files of secrets are; made when needed.
-        secret: a reference already, or the secret itself.
+        secret: the secret itself.
 
     Raises:
         UsageError: it is too long to be one.
         StorageError: the file cannot be written.
     """
-    if secret.startswith(("env:", "file:")):
-        return secret
     if len(secret.encode()) > _BYTES:
         raise UsageError("a webhook's secret has at most 16 KiB")
     path = folder / f"{_PREFIX}{uuid4().hex}"
@@ -49,20 +49,19 @@ def read_secret(reference: str) -> str:
     """What a reference stands for. No message shows it.
 
     Raises:
-        UsageError: the variable is not set, or the file cannot be read.
+        UsageError: the file cannot be read.
     """
-    kind, _, name = reference.partition(":")
+    name = reference.removeprefix("file:")
     try:
-        value = os.environ[name] if kind == "env" else _read(Path(name))
-    except (KeyError, OSError, UnicodeDecodeError):
-        what = f"the environment variable {name} is not set" if kind == "env" else "its file cannot be read"
-        raise UsageError(f"the webhook's secret: {what}") from None
+        value = _read(Path(name))
+    except (OSError, UnicodeDecodeError):
+        raise UsageError("the webhook's secret: its file cannot be read") from None
     # A file that somebody wrote with an editor ends with a line break; one of ours holds the secret alone.
     return value if Path(name).name.startswith(_PREFIX) else value.strip()
 
 
 def _read(path: Path) -> str:
-    """The text of a small file. A client may name any: a device without end, or a pipe that nobody writes to."""
+    """The text of a small file; never of a device without end, or of a pipe that nobody writes to."""
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError("no regular file")

@@ -53,7 +53,7 @@ class WebhookJourney:
             url: where it listens.
             events: what it asks for, as ``entity.action``.
             description: for people.
-            secret: signs each call; ``env:NAME`` or ``file:PATH`` is kept as it is, anything else in a file of its own.
+            secret: signs each call; it is kept in a file of its own, outside of the database.
             status: a disabled one is not told.
 
         Raises:

@@ -36,14 +36,20 @@ def create_model(
     for key, value in (tags or {}).items():
         check_tag(key, value)
     values = {"name": name, "created_at": to_micros(at), "latest": 0, "description": description}
-    made = tx.execute(insert(tx, models).values(values).on_conflict_do_nothing())
-    if not made.rowcount:
+    if not new_model(tx, values):
         raise _taken(get_model(tx, name), prompt=IS_PROMPT in (tags or {}))
     for key, value in (tags or {}).items():
         set_tag(tx, model_tags, key, value, model=name)
     model = get_model(tx, name)
     announce_model(tx, model, at)
     return model
+
+
+def new_model(tx: Connection, values: Mapping[str, object]) -> bool:
+    """Add the row of a model; whether there was none of its name."""
+    new = insert(tx, models).values(values).on_conflict_do_nothing()
+    # Without being asked to, not every driver says how many rows an INSERT made.
+    return tx.execute(new.execution_options(preserve_rowcount=True)).rowcount == 1
 
 
 def ensure_model(tx: Connection, name: ModelName, at: datetime) -> None:
@@ -54,7 +60,7 @@ def ensure_model(tx: Connection, name: ModelName, at: datetime) -> None:
     """
     check_model_name(name)
     values = {"name": name, "created_at": to_micros(at), "latest": 0}
-    if tx.execute(insert(tx, models).values(values).on_conflict_do_nothing()).rowcount:
+    if new_model(tx, values):
         announce_model(tx, get_model(tx, name), at)
 
 

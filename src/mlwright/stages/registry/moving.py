@@ -12,6 +12,7 @@ from mlwright.model.ids import ModelName, RunId
 from mlwright.model.instants import to_micros
 from mlwright.model.moving import ForeignModel, ForeignVersion
 from mlwright.model.registry import ModelVersion
+from mlwright.stages.registry.models import new_model
 from mlwright.stages.registry.names import check_alias, check_model_name, check_tag
 from mlwright.stages.registry.rows import insert, lock_model, read_versions, set_tag
 from mlwright.stages.registry.tables import aliases, model_tags, models, version_tags, versions
@@ -30,7 +31,7 @@ def put_model(tx: Connection, foreign: ForeignModel, at: datetime) -> bool:
         "latest": 0,
         "description": foreign.description,
     }
-    made = bool(tx.execute(insert(tx, models).values(values).on_conflict_do_nothing()).rowcount)
+    made = new_model(tx, values)
     if made:
         for key, value in foreign.tags.items():
             check_tag(key, value)
@@ -124,7 +125,7 @@ def put_alias(tx: Connection, model: ModelName, alias: str, version: int) -> int
     check_alias(alias)
     lock_model(tx, model)
     new = insert(tx, aliases).values(model=model, alias=alias, version=version).on_conflict_do_nothing()
-    if tx.execute(new).rowcount:
+    if tx.execute(new.execution_options(preserve_rowcount=True)).rowcount == 1:
         return None
     known = aliases_of(tx, model)[alias]
     return None if known == version else known

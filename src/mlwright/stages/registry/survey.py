@@ -68,8 +68,9 @@ def survey(folder: Path) -> Survey:
     faults: list[Fault] = []
     signature_faults: list[Fault] = []
     notes: list[str] = []
-    described = read_mlmodel(folder, faults) or {}
-    if described:
+    read = read_mlmodel(folder, faults)
+    described = read or {}
+    if read is not None:
         check_flavors(folder, described.get("flavors"), faults)
     flavors = described.get("flavors")
     known = {
