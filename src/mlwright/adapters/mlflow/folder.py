@@ -12,8 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import yaml
-
+from mlwright.adapters.mlflow.plain_yaml import load_yaml
 from mlwright.adapters.mlflow.records import (
     MOST_EXPERIMENTS,
     MOST_MODELS,
@@ -203,14 +202,11 @@ def _text(file: Path) -> str:
 
 def _meta(folder: Path) -> Mapping[str, object]:
     try:
-        described = yaml.load(_text(folder / "meta.yaml"), Loader=_SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        described = load_yaml(_text(folder / "meta.yaml"))
+    except ValueError:
         return {}
     return described if isinstance(described, dict) else {}
 
 
 def _whole(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

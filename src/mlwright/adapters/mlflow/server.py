@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-import yaml
-
 from mlwright.adapters.mlflow.connection import Connection
+from mlwright.adapters.mlflow.plain_yaml import load_yaml
 from mlwright.adapters.mlflow.records import (
     MOST_EXPERIMENTS,
     MOST_MODELS,
@@ -199,12 +198,9 @@ def has_signature(content: bytes) -> bool | None:
     if len(content) > 1_000_000:
         return None
     try:
-        described = yaml.load(content, Loader=_SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        described = load_yaml(content)
+    except ValueError:
         return None
     if not isinstance(described, dict) or "flavors" not in described:
         return None
     return bool(described.get("signature"))
-
-
-_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
