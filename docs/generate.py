@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,9 @@ def section(path: str, part: Schema, schema: Schema) -> Iterator[str]:
     yield f"## `{'[[' if many else '['}{path}{']]' if many else ']'}`\n"
     if inside.get("description"):
         yield prose(inside) + "\n"
+    if is_short(part):
+        first = next(iter(inside["properties"]))
+        yield f'`{path} = "…"`, above the first table of the file, is short for its `{first}` alone.\n'
     yield "| key | type | default | meaning |\n|---|---|---|---|"
     for key, value in inside["properties"].items():
         cells = (f"`{key}`", type_of(value, schema), default_of(key, value, inside), prose(value))
@@ -128,10 +132,19 @@ def section(path: str, part: Schema, schema: Schema) -> Iterator[str]:
 
 
 def resolved(part: Schema, schema: Schema) -> Schema:
-    """What a reference points at; of "this or null" the first."""
+    """What a reference points at; of "this or null" the first, of "a text or a table" the table."""
     while "$ref" in part or "anyOf" in part:
-        part = schema["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part["anyOf"][0]
+        if "$ref" in part:
+            part = schema["$defs"][part["$ref"].rpartition("/")[2]]
+        else:
+            part = next((each for each in part["anyOf"] if "properties" in each), part["anyOf"][0])
     return part
+
+
+def is_short(part: Schema) -> bool:
+    """Whether a table may also be written as one text."""
+    kinds = {each.get("type") for each in part.get("anyOf", ())}
+    return {"string", "object"} <= kinds or any(is_short(each) for each in part.get("anyOf", ()))
 
 
 def prose(part: Schema) -> str:
@@ -352,6 +365,108 @@ def tool_lines(tool: Any) -> Iterator[str]:
     yield ""
 
 
+SUBJECTS = {
+    "experiments": "Experiments",
+    "runs": "Runs, params, tags, inputs and outputs",
+    "metrics": "Metrics",
+    "search": "Search",
+    "logged_models": "Logged models",
+    "models": "Registered models and aliases",
+    "versions": "Model versions",
+    "webhooks": "Webhooks",
+    "artifacts": "Artifacts",
+    "artifact_uploads": "Artifacts in parts",
+    "traces": "Traces",
+    "assessments": "Assessments of traces",
+    "otlp": "Spans by OpenTelemetry's protocol",
+    "ui": "MLflow's own pages",
+}
+
+
+def mlflow_pages() -> Pages:
+    """Every call of the MLflow protocol, what is not offered, and where answers differ from those of its own server."""
+    calls = found("mlwright.doors.http.mlflow.catalogue", "CALLS")
+    streams = found("mlwright.doors.http.mlflow.catalogue", "STREAMS")
+    if calls is None or streams is None:
+        return {}
+    version = found("mlwright.doors.http.mlflow.about", "PROTOCOL_VERSION")
+    lines = [
+        NOTE,
+        "# MLflow protocol\n",
+        "What `mlwright tracking` and `mlwright up` answer to clients of MLflow. The protocol is that of MLflow",
+        f"{version}, whose real client is in the tests. How to use it:",
+        "[track with MLflow clients](../how-to/track-with-mlflow-clients.md). A path below `/api/` stands below",
+        "`/ajax-api/` too, and both below `/mlflow/`. What fails is answered as",
+        '`{"error_code": …, "message": …}`.\n',
+        "Besides the calls below: `GET /health`, `GET /version`, `GET /api/3.0/mlflow/server-info`.\n",
+    ]
+    rows = {subject: mlflow_calls(subject, calls, streams) for subject in SUBJECTS}
+    if sum(map(len, rows.values())) != len(answered(calls)) + len(answered(streams)):
+        raise AssertionError("a module of doors/http/mlflow is not among SUBJECTS")
+    for subject, title in SUBJECTS.items():
+        if rows[subject]:
+            lines += [f"## {title}\n", "| method | path |", "|---|---|", *rows[subject], ""]
+    lines += not_offered(calls, streams)
+    lines += mlflow_differences()
+    return {"mlflow.md": "\n".join(lines) + "\n"}
+
+
+PRESIGNED = ("refuse", "_serve_presigned")
+
+
+def does(call: Any) -> Any:
+    """The function of a call, or of one that answers in pieces."""
+    return getattr(call, "handler", None) or call.serve
+
+
+def answered(calls: Any) -> list[Any]:
+    return [each for each in calls if does(each).__name__ not in ("_unsupported", *PRESIGNED)]
+
+
+def mlflow_calls(subject: str, calls: Any, streams: Any) -> list[str]:
+    """Rows of a table: the calls whose handlers stand in one module, then those that answer in pieces."""
+    rows = [
+        f"| {each.method} | `/api/{each.path}` |"
+        for each in answered(calls)
+        if does(each).__module__.rpartition(".")[2] == subject
+    ]
+    return rows + [
+        f"| {', '.join(each.methods)} | `/{each.prefix.strip('/')}` and below |"
+        for each in answered(streams)
+        if does(each).__module__.rpartition(".")[2] == subject
+    ]
+
+
+def not_offered(calls: Any, streams: Any) -> Iterator[str]:
+    yield "## Not offered\n"
+    yield "Answered with 501 NOT_IMPLEMENTED, so that a client says so at once instead of trying again:\n"
+    for each in calls:
+        if does(each).__name__ == "_unsupported":
+            yield f"- `{each.method} /api/{each.path}`"
+    for path in found("mlwright.doors.http.mlflow.table", "_ELSEWHERE"):
+        yield f"- everything at and below `/api/{path}`"
+    yield "\nPresigned addresses are refused as MLflow's server does where artifacts pass through it; its clients then"
+    yield "send them through it:\n"
+    for each in (*calls, *streams):
+        if does(each).__name__ in PRESIGNED:
+            yield f"- `/api/{each.path}`" if hasattr(each, "path") else f"- `/{each.prefix}`"
+    yield ""
+
+
+def mlflow_differences() -> Iterator[str]:
+    yield "## Differences\n"
+    yield "The real client tells the same story to MLflow's own server and to this one, and every answer is compared,"
+    yield "field by field (`./dev verify`, [the flows](../../tests/wire/mlflow_flows.py)). The test fails for a"
+    yield "difference that is not listed here, and for one that is gone. Names that a server gives, instants and the"
+    yield "words of messages are left out of the comparison.\n"
+    yield "| in the flow | where | why |\n|---|---|---|"
+    file = HERE.parent / "tests/wire/differences.toml"
+    for each in tomllib.loads(file.read_text(encoding="utf-8"))["difference"]:
+        flow = each["flow"].replace("|", ", ").replace("_", " ")
+        where = each["at"].replace("|", "\\|")
+        yield f"| {flow} | {f'`{where}`' if where != '.' else 'all of it'} | {cell(each['reason'])} |"
+
+
 def cell(text: str | None) -> str:
     """A text that is Markdown already, as a cell of a table."""
     return " ".join((text or "").split()).replace("|", "\\|")
@@ -364,6 +479,7 @@ MAKERS: dict[str, Callable[[], Pages]] = {
     "probes": probes_pages,
     "rubrics": rubrics_pages,
     "mcp": mcp_pages,
+    "mlflow": mlflow_pages,
 }
 
 

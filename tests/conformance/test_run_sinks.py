@@ -1,6 +1,5 @@
 """The exam of run sinks: the fake, a folder in MLflow's layout, and a server, which is our own."""
 
-import asyncio
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -60,49 +59,17 @@ class LateFolderSink:
         pytest.fail("a folder below a file was made")
 
 
-class Wire(httpx.BaseTransport):
-    """Speaks to our own server in this process."""
-
-    def __init__(self, app: object) -> None:
-        self.app, self.runner = app, asyncio.Runner()
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self.runner.run(self._handle(request, request.read()))
-
-    async def _handle(self, request: httpx.Request, body: bytes) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app)
-        headers = {**request.headers, "host": "127.0.0.1:8500", "content-length": str(len(body))}
-        asked = httpx.Request(request.method, request.url, headers=headers, content=body)
-        answer = await transport.handle_async_request(asked)
-        content = await answer.aread()
-        return httpx.Response(answer.status_code, headers=answer.headers, content=content)
-
-
-@pytest.fixture
-def wire(tmp_path: Path) -> Iterator[Wire]:
-    from mlwright.doors.http.mlflow.app import build_app
-    from mlwright.wiring.tracking import open_tracking
-
-    with open_tracking(
-        database=f"sqlite:///{tmp_path / 'db'}", artifacts=str(tmp_path / "a"), state=tmp_path / "s"
-    ) as tracking:
-        made = Wire(build_app(tracking))
-        yield made
-        made.app.close()
-        made.runner.close()
-
-
 class TestMlflowServerSink(RunSinkConformance):
     """Each call is a new conversation, so that what was made before has to be found there."""
 
     @pytest.fixture
-    def sink(self, wire: Wire) -> Iterator[RunSink]:
+    def sink(self, wire: httpx.BaseTransport) -> Iterator[RunSink]:
         rest = MlflowRest("http://127.0.0.1:8500", {}, transport=wire)
         yield MlflowServerSink(rest)
         rest.close()
 
     @pytest.fixture
-    def read(self, wire: Wire) -> Iterator[Callable[[], MlflowServerStore]]:
+    def read(self, wire: httpx.BaseTransport) -> Iterator[Callable[[], MlflowServerStore]]:
         rest = MlflowRest("http://127.0.0.1:8500", {}, transport=wire)
 
         def read() -> MlflowServerStore:
@@ -123,7 +90,7 @@ class TestMlflowServerSink(RunSinkConformance):
             rest.close()
 
 
-def test_a_busy_server_is_asked_again(wire: Wire) -> None:
+def test_a_busy_server_is_asked_again(wire: httpx.BaseTransport) -> None:
     answers = [503, 429, 502, 200]
     asked = []
 

@@ -234,7 +234,7 @@ class Writer:
                 ledger.write(json.dumps(noted) + "\n")
         client.close()
 
-    def _one(self, client: Client, kind: str, number: int, version: int) -> Answer:
+    def _one(self, client: Client, kind: str, number: int, version: int) -> Answer:  # noqa: PLR0911 - one a kind
         match kind:
             case "metric":
                 point = {"key": "m", "value": number, "timestamp": number, "step": number}
@@ -244,7 +244,9 @@ class Writer:
                     "POST", "runs/log-parameter", {"run_id": self.run, "key": f"p{number}", "value": "v"}
                 )
             case "tag":
-                return client.ask("POST", "runs/set-tag", {"run_id": self.run, "key": f"t{number}", "value": "v"})
+                return client.ask(
+                    "POST", "runs/set-tag", {"run_id": self.run, "key": f"t{number}", "value": "v"}
+                )
             case "batch":
                 points = [
                     {"key": f"b{at}", "value": at, "timestamp": number, "step": number} for at in range(BATCH)
@@ -325,4 +327,3 @@ def content(name: str, number: int) -> bytes:
     """The bytes of an artifact: some large, all different."""
     size = 1_500_000 if number % 17 == 0 else 20_000
     return hashlib.shake_128(f"{name}/{number}".encode()).digest(size)
-

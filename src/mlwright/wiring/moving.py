@@ -147,8 +147,10 @@ def _tool_of_file(file: Path) -> Iterator[str]:
         yield "dvc"
     elif name.endswith(".zip") and _holds_comet(file):
         yield "comet"
-    elif name.endswith((".db", ".sqlite", ".sqlite3")) and file.open("rb").read(16) == b"SQLite format 3\x00":
-        yield "mlflow"
+    elif name.endswith((".db", ".sqlite", ".sqlite3")):
+        with file.open("rb") as opened:
+            if opened.read(16) == b"SQLite format 3\x00":
+                yield "mlflow"
 
 
 def _holds_comet(file: Path) -> bool:

@@ -77,6 +77,31 @@ def open_tracking(
     return TrackingPlatform(book, engines)
 
 
+def tracking(start: Path | str | None = None) -> TrackingPlatform:
+    """Open experiments, runs and models in this process, without a server: what ``mlwright tracking`` would serve.
+
+    A server of the same folder may run beside it. ::
+
+        import mlwright
+
+        with mlwright.tracking() as store:
+            experiment = store.experiments.create("churn")
+            run = store.runs.create(experiment, name="first")
+            store.runs.log_params(run.id, {"depth": "3"})
+            history = store.metrics.history(run.id, "loss")
+
+    Args:
+        start: a project's folder or one below it, or any other folder, whose ``.mlwright`` it then is; the working
+            folder unless given.
+
+    Raises:
+        SettingsError: ``mlwright.toml`` has faults.
+        StorageError: the folder cannot be made, or the database cannot be opened or is of a newer mlwright.
+    """
+    place = find_storage(Path(start) if start is not None else Path.cwd())
+    return open_tracking(database=place.database, artifacts=place.artifacts, state=place.state)
+
+
 def open_project_tracking(settings: Settings, *, clock: Clock | None = None) -> TrackingPlatform:
     """Open tracking and registry of a project; see :func:`open_tracking`."""
     return open_tracking(

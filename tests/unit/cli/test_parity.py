@@ -38,6 +38,7 @@ REACHED = {
     "training.get": "runs",
     "training.list": "runs",
     "training.recover": "runs",
+    "training.send": "runs",
     "releases.models": "models",
     "releases.version": "models",
     "releases.promote": "models",

@@ -50,6 +50,18 @@ class Places:
         Raises:
             DataError: it is gone or cannot be read.
         """
+        if (
+            not root
+            or not path
+            or path.startswith("/")
+            or "\0" in path
+            or {"..", ".", ""} & set(path.split("/"))
+        ):
+            raise DataError(
+                "no artifact can have this path",
+                where=repr(path)[:200],
+                next_command="mlwright import --help",
+            )
         try:
             if urlsplit(root).scheme.lower() in ("", "file", *_PROXIED):
                 return ((self._folder(root) or self._start) / path).open("rb")

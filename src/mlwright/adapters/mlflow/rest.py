@@ -40,6 +40,7 @@ class MlflowRest:
         timeout_s: for connecting and for each read, in seconds.
         tries: how often a call that nobody answers is sent.
         sleep: waits between attempts.
+        transport: speaks instead of the network.
 
     Raises:
         UsageError: the URI is not one.
@@ -54,6 +55,7 @@ class MlflowRest:
         timeout_s: float = 60.0,
         tries: int = 4,
         sleep: Callable[[float], None] = time.sleep,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         try:
             url = httpx.URL(uri)
@@ -72,6 +74,7 @@ class MlflowRest:
             auth=auth,
             timeout=timeout_s,
             verify=trust(environ),
+            transport=transport,
             follow_redirects=False,
         )
 

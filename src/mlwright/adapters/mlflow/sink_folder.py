@@ -90,7 +90,7 @@ class MlflowFolderSink:
     def log(self, run: str, history: History) -> int:
         """See ``RunSink.log``: the whole history is written anew."""
         place = self._inside(self._runs[run] / "metrics", history.key)
-        before = sum(1 for _ in place.open()) if place.is_file() else 0
+        before = _lines(place) if place.is_file() else 0
         place.parent.mkdir(parents=True, exist_ok=True)
         columns = (history.at_ms.tolist(), history.values.tolist(), history.steps.tolist())
         with place.open("w", encoding="utf-8") as file:
@@ -335,6 +335,11 @@ class MlflowFolderSink:
             why=error.strerror or str(error),
             next_command="mlwright export mlflow ANOTHER-FOLDER",
         )
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as opened:
+        return sum(1 for _ in opened)
 
 
 def _md5(*texts: str) -> str:

@@ -30,6 +30,8 @@ OURS: Final = "mlwright.exported.id"
 _FROM: Final = ("mlwright.imported.from", "mlwright.imported.id")
 _METRICS: Final = 1000
 _PAIRS: Final = 100
+_DIGEST: Final = 36
+_WHOLE: Final = "mlwright.digest"
 _API: Final = "/api/2.0/mlflow-artifacts/artifacts/"
 
 
@@ -105,6 +107,9 @@ class MlflowServerSink:
             body: Json = {"run_id": self.runs[run], "metrics": metrics}
             if not self._try("a metric", f"{run}: {history.key}", "POST", "2.0/mlflow/runs/log-batch", body):
                 return first
+        if points:
+            step, at, value = points[-1]
+            self._latest[run][history.key] = {"step": step, "timestamp": at, "value": value}
         return len(points)
 
     def put_file(self, owner: str, path: str, size: int, opened: Callable[[], BinaryIO]) -> bool:
@@ -126,6 +131,7 @@ class MlflowServerSink:
         address = f"api/2.0/mlflow-artifacts/artifacts/{quote(posixpath.join(inside, path))}"
         with opened() as file:
             self.rest.put(address, file, size)
+        self._files[owner][path] = size
         return True
 
     def end(self, run: ForeignRun) -> None:
@@ -314,10 +320,12 @@ def _listed(values: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _dataset(used: DatasetInput) -> Json:
+    """A data set as a server takes it: of a digest it keeps 36 letters, so that the whole is a tag."""
     known = used.dataset
+    short = known.digest.rpartition(":")[2][:_DIGEST] if len(known.digest) > _DIGEST else known.digest
     said = {
         "name": known.name,
-        "digest": known.digest,
+        "digest": short,
         "source_type": known.source_type,
         "source": known.source,
         "schema": known.schema,
@@ -325,7 +333,7 @@ def _dataset(used: DatasetInput) -> Json:
     }
     return {
         "dataset": {key: value for key, value in said.items() if value is not None},
-        "tags": _listed(used.tags),
+        "tags": _listed({**used.tags, **({} if short == known.digest else {_WHOLE: known.digest})}),
     }
 
 

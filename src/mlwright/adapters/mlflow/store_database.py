@@ -86,7 +86,7 @@ class MlflowDatabaseStore:
                     tags=tags.get(row["experiment_id"], {}),
                     deleted=row["lifecycle_stage"] == "deleted",
                 )
-                for row in self._tables.all(tx, "experiments", "experiment_id")
+                for row in self._tables.all(tx, "experiments", "name")
             )
             count = tx.scalar(select(func.count()).select_from(self._tables.table("runs")))
             self._note_others(tx)

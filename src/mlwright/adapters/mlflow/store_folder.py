@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
-import yaml
 
 from mlwright.adapters.mlflow.order import parents_first
 from mlwright.adapters.mlflow.places import Places
+from mlwright.adapters.mlflow.plain_yaml import load_yaml
 from mlwright.adapters.mlflow.store_database import MODEL_STATUS, PARENT, version_of
 from mlwright.errors import ServerUnavailable
 from mlwright.model.moving import (
@@ -83,7 +83,8 @@ class MlflowFolderStore:
                 where = f"{count} in {meta.get('name')}"
                 self._left[LeftOut(what="traces", where=where, why="they are not carried over")] = None
         runs = sum(len(_runs_in(folder)) for folder in self._experiments)
-        return ForeignFacts(tool="mlflow", source=self._shown, experiments=experiments, runs=runs)
+        named = tuple(sorted(experiments, key=lambda each: each.name))
+        return ForeignFacts(tool="mlflow", source=self._shown, experiments=named, runs=runs)
 
     def runs(self) -> Iterator[ForeignRun]:
         """See ``ForeignStore.runs``: by start, then id."""
@@ -120,6 +121,8 @@ class MlflowFolderStore:
             at_ms = np.array([int(each[0]) for each in good], np.int64)
             values = np.array([float(each[1]) for each in good], np.float64)
             order = np.lexsort((at_ms, steps))
+            if not good:
+                continue
             yield History(key=key, steps=steps[order], at_ms=at_ms[order], values=values[order])
 
     def files(self, run: str) -> Iterator[ForeignFile]:
@@ -193,8 +196,8 @@ class MlflowFolderStore:
     def _meta(self, folder: Path) -> Meta | None:
         """What a folder's ``meta.yaml`` says; None, and a note, where that cannot be read."""
         try:
-            described = yaml.load(_read(folder / "meta.yaml"), Loader=_SafeLoader)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            described = load_yaml(_read(folder / "meta.yaml"))
+        except ValueError as error:
             described, why = None, f"its meta.yaml cannot be read: {type(error).__name__}"
         else:
             why = "it has no meta.yaml, or an empty one"
@@ -279,8 +282,8 @@ def _described(folder: Path, *names: str) -> Iterator[Meta]:
     wanted = [folder / name for name in names if name == Path(name).name] if names else _folders(folder)
     for each in wanted:
         try:
-            meta = yaml.load(_read(each / "meta.yaml"), Loader=_SafeLoader)
-        except (yaml.YAMLError, ValueError, RecursionError):
+            meta = load_yaml(_read(each / "meta.yaml"))
+        except ValueError:
             continue
         if isinstance(meta, dict):
             yield meta
@@ -369,6 +372,3 @@ def _whole(value: object) -> int:
 
 def _text(value: object) -> str | None:
     return None if value is None or value == "" else str(value)
-
-
-_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

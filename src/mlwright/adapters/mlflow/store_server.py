@@ -68,6 +68,7 @@ class MlflowServerStore:
                 )
             )
         self._note_traces()
+        found.sort(key=lambda each: each.name)
         return ForeignFacts(tool="mlflow", source=self._rest.source, experiments=tuple(found), runs=None)
 
     def runs(self) -> Iterator[ForeignRun]:
@@ -99,8 +100,10 @@ class MlflowServerStore:
     def histories(self, run: str) -> Iterator[History]:
         """See ``ForeignStore.histories``."""
         if run not in self._metrics:
-            answer = self._rest.call("GET", "2.0/mlflow/runs/get", query={"run_id": run})
-            self._run(table_in(answer.get("run")), "")
+            answer = self._rest.try_call("GET", "2.0/mlflow/runs/get", query={"run_id": run})
+            if answer.status == httpx.codes.NOT_FOUND:
+                return
+            self._run(table_in(answer.body.get("run")), "")
         for key in sorted(self._metrics[run]):
             yield self.history(run, key)
 

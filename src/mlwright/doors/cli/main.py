@@ -73,8 +73,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "decisions": Entry(f"{_HERE}.account:decisions", "List what was decided, and why."),
         "trace": Entry(f"{_HERE}.account:trace", "Show what a thing came from and led to."),
         "audit": Entry(f"{_HERE}.account:audit", "List changes of state; verify their chain."),
-        "gc": Entry(f"{_HERE}.gc:gc", "Remove for good what was deleted, and bytes that nothing names."),
-        "export": Entry(f"{_HERE}.moving:export", "Take everything away as open files."),
+        "gc": Entry(f"{_HERE}.gc:gc", "Remove what was deleted, and bytes that nothing names."),
+        "export": Entry(f"{_HERE}.export:export", "Take everything away as open files."),
         "settings-schema": Entry(
             f"{_HERE}.export:settings_schema", "Print the JSON Schema of mlwright.toml."
         ),

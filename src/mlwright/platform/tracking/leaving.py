@@ -1,7 +1,7 @@
 """Moving out: this store as something that others read, and the journey that writes it into another tool's store."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import BinaryIO
 
@@ -168,50 +168,44 @@ class ExportJourney:
         for name in experiments:
             if name not in known:
                 raise NotFound.named("experiment", name, known, "mlwright runs")
+        wanted = {name: each for name, each in known.items() if not experiments or name in experiments}
         out = _Out(sink, self._store)
+        self._runs(out, wanted, facts.runs, on_progress)
+        for registered in self._store.models():
+            if not experiments or any(each.run in out.runs for each in registered.versions):
+                out.model(registered)
+        return out.report(tool, target, wanted)
+
+    def _runs(
+        self,
+        out: "_Out",
+        wanted: Mapping[str, ForeignExperiment],
+        count: int | None,
+        on_progress: Callable[[MoveProgress], None] | None,
+    ) -> None:
+        """Write the runs of some experiments, each with the models that it logged; then those of no run."""
         by_run: dict[str | None, list[ForeignLoggedModel]] = defaultdict(list)
         for model in self._store.logged_models():
-            if not experiments or model.experiment in experiments:
+            if model.experiment in wanted:
                 by_run[model.source_run].append(model)
         for number, run in enumerate(self._store.runs(), start=1):
-            if not experiments or run.experiment in experiments:
-                out.run(
-                    run,
-                    known[run.experiment],
-                    [(each, known[each.experiment]) for each in by_run.pop(run.id, ())],
-                )
+            if run.experiment in wanted:
+                logged = [(each, wanted[each.experiment]) for each in by_run.pop(run.id, ())]
+                out.run(run, wanted[run.experiment], logged)
             if on_progress is not None:
-                counted = out.counts
                 on_progress(
                     MoveProgress(
                         runs=number,
-                        of=facts.runs,
-                        points=counted["points"],
-                        files=counted["artifacts"],
+                        of=count,
+                        points=out.counts["points"],
+                        files=out.counts["artifacts"],
                         size=out.size,
                         at=run.name,
                     )
                 )
         for models in by_run.values():
             for each in models:
-                out.logged_model(each, known[each.experiment])
-        for registered in self._store.models():
-            if not experiments or any(each.run in out.runs for each in registered.versions):
-                out.model(registered)
-        empty = [
-            LeftOut(what="an experiment", where=name, why="it holds no run")
-            for name in known
-            if name not in out.experiments
-            and name != "Default"
-            and not (experiments and name not in experiments)
-        ]
-        left = dict.fromkeys([*self._store.left_out(), *sink.left_out(), *empty])
-        carried = tuple(
-            Carried(what=kind, new=out.counts[kind], known=out.known[kind])
-            for kind in KINDS
-            if out.counts[kind] or out.known[kind]
-        )
-        return MoveReport(tool=tool, source=target, carried=carried, left_out=tuple(left))
+                out.logged_model(each, wanted[each.experiment])
 
 
 class _Out:
@@ -262,6 +256,21 @@ class _Out:
         self.counts["registered models"] += 1
         self.counts["model versions"] += made
         self.known["model versions"] += len(model.versions) - made
+
+    def report(self, tool: str, target: str, wanted: Iterable[str]) -> MoveReport:
+        """What was written, and what was not."""
+        empty = [
+            LeftOut(what="an experiment", where=name, why="it holds no run")
+            for name in wanted
+            if name not in self.experiments and name != "Default"
+        ]
+        left = dict.fromkeys([*self._store.left_out(), *self._sink.left_out(), *empty])
+        carried = tuple(
+            Carried(what=kind, new=self.counts[kind], known=self.known[kind])
+            for kind in KINDS
+            if self.counts[kind] or self.known[kind]
+        )
+        return MoveReport(tool=tool, source=target, carried=carried, left_out=tuple(left))
 
     def _files(self, owner: str) -> None:
         for file in self._store.files(owner):

@@ -1,4 +1,4 @@
-"""``export`` and ``settings-schema``: what leaves as open files."""
+"""``export`` and ``settings-schema``: what leaves as open files, or into the store of another tool."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ import click
 from rich.console import RenderableType
 
 from mlwright.adapters.config import settings_schema as schema_of_settings
+from mlwright.doors.cli.commands.moving import bar, report_view
 from mlwright.doors.cli.door import Door, OrList, command
 from mlwright.doors.cli.show import table
 from mlwright.platform.records import Exported
@@ -38,6 +39,39 @@ def data(door: Door, folder: Path) -> None:
     with door.working("writing tables"):
         written = door.platform.records.export(folder)
     door.show(written, _written)
+
+
+@command(
+    "mlflow",
+    group=export,
+    example="mlwright export mlflow http://127.0.0.1:5000\nmlwright export mlflow mlruns-of-ours --experiment churn",
+)
+@click.argument("target", metavar="TARGET")
+@click.option(
+    "--experiment", "experiments", multiple=True, metavar="NAME", help="Only this one; may be repeated."
+)
+@click.option(
+    "--python", metavar="PATH", help="For sqlite:///FILE: an interpreter that has mlflow. Default: this one."
+)
+def export_mlflow(door: Door, target: str, experiments: Sequence[str], python: str | None) -> None:
+    """Write experiments, runs, histories, artifacts and registered models into an MLflow store.
+
+    TARGET is a running server, a new folder in the layout of mlruns, or sqlite:///FILE, which MLflow's own program
+    makes. A server gives ids of its own; the others keep ours. Called again, it writes what is new.
+    """
+    from mlwright.wiring.moving import open_sink
+    from mlwright.wiring.tracking import find_storage, open_tracking
+
+    place = find_storage(Path.cwd(), project=door.start)
+    tracking = open_tracking(database=place.database, artifacts=place.artifacts, state=place.state)
+    try:
+        with open_sink(target, python=python) as (sink, shown), bar() as told:
+            report = tracking.leaving.carry(
+                sink, tool="mlflow", target=shown, experiments=experiments, on_progress=told
+            )
+    finally:
+        tracking.close()
+    door.show(report, lambda found: report_view(found, to=True))
 
 
 @click.command("settings-schema", epilog="\b\nExample:\n  mlwright settings-schema > mlwright.schema.json")

@@ -1,4 +1,4 @@
-"""``import`` and ``export mlflow``: experiments, runs and models of another tool move in, and out again."""
+"""``import``: experiments, runs and models that another tool kept move in."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,6 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from mlwright.doors.cli.commands.export import export
 from mlwright.doors.cli.door import Door, command
 from mlwright.doors.cli.show import stderr, table
 from mlwright.model.moving import MoveProgress, MoveReport
@@ -61,44 +60,11 @@ def import_(
             with door.working("looking through the source"):
                 report = tracking.moving.look(store, experiments=experiments)
         else:
-            with _bar() as told:
+            with bar() as told:
                 report = tracking.moving.carry(store, experiments=experiments, on_progress=told)
     finally:
         tracking.close()
     door.show(report, report_view)
-
-
-@command(
-    "mlflow",
-    group=export,
-    example="mlwright export mlflow http://127.0.0.1:5000\nmlwright export mlflow mlruns-of-ours --experiment churn",
-)
-@click.argument("target", metavar="TARGET")
-@click.option(
-    "--experiment", "experiments", multiple=True, metavar="NAME", help="Only this one; may be repeated."
-)
-@click.option(
-    "--python", metavar="PATH", help="For sqlite:///FILE: an interpreter that has mlflow. Default: this one."
-)
-def export_mlflow(door: Door, target: str, experiments: Sequence[str], python: str | None) -> None:
-    """Write experiments, runs, histories, artifacts and registered models into an MLflow store.
-
-    TARGET is a running server, a new folder in the layout of mlruns, or sqlite:///FILE, which MLflow's own program
-    makes. A server gives ids of its own; the others keep ours. Called again, it writes what is new.
-    """
-    from mlwright.wiring.moving import open_sink
-    from mlwright.wiring.tracking import find_storage, open_tracking
-
-    place = find_storage(Path.cwd(), project=door.start)
-    tracking = open_tracking(database=place.database, artifacts=place.artifacts, state=place.state)
-    try:
-        with open_sink(target, python=python) as (sink, shown), _bar() as told:
-            report = tracking.leaving.carry(
-                sink, tool="mlflow", target=shown, experiments=experiments, on_progress=told
-            )
-    finally:
-        tracking.close()
-    door.show(report, lambda found: report_view(found, to=True))
 
 
 def report_view(report: MoveReport, *, to: bool = False) -> RenderableType:
@@ -127,7 +93,7 @@ def report_view(report: MoveReport, *, to: bool = False) -> RenderableType:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[MoveProgress], None] | None]:
+def bar() -> Iterator[Callable[[MoveProgress], None] | None]:
     """A bar on a terminal; nothing where nobody watches."""
     if not sys.stderr.isatty():
         yield None

@@ -24,7 +24,9 @@ _EXAMPLE = "mlwright tracking\n  mlwright tracking --port 5000 --database postgr
 
 @click.command("tracking", epilog=f"\b\nExample:\n  {_EXAMPLE}")
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
-@click.option("--port", type=click.IntRange(1, 65_535), default=8500, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), default=8500, show_default=True, help="Where it listens."
+)
 @click.option(
     "--database", metavar="URL", help="sqlite:///FILE or postgresql://… Default: that of the project."
 )

@@ -194,6 +194,7 @@ NOT_OVER_HTTP: Final[Mapping[str, str]] = {
     "data.examples": "gives a frame to a pipeline in this process",
     "data.forget": "lets go of this process's own memory",
     "training.recover": "done once when `mlwright up` starts",
+    "training.send": "each run sends what waits, when it ends; by hand: `mlwright runs --send`",
     "releases.load": "gives a model to code in this process; clients ask the endpoint",
     "releases.load_variant": "gives a model to code in this process; clients ask the endpoint",
     "watch.deliver": "part of every tick",

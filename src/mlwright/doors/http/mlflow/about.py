@@ -22,7 +22,7 @@ def server_info(table: CallTable) -> bytes:
             "store_type": "SqlStore",
             "workspaces_enabled": False,
             "trace_archival_enabled": False,
-            # Parts are taken from clients that are told to send them. One stream is twice as fast: they are joined here.
+            # Parts are taken from clients that are told to send them. One stream is faster: parts are joined here.
             "multipart_uploads_enabled": False,
             # Our files are sent by this server, whole or in ranges: another address for each would gain nothing.
             "multipart_downloads_enabled": False,
