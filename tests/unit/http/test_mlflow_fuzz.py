@@ -277,7 +277,7 @@ INJECTIONS = [
     "params.\"a' OR 1=1 --\" = 'x'",
     "params.`a\"; DROP TABLE tracking_params` = 'x'",
     "tags.a LIKE '%' ESCAPE '\\'",
-    "metrics.a > 1; ATTACH DATABASE '/tmp/x' AS x",
+    "metrics.a > 1; ATTACH DATABASE '/tmp/other' AS x",
     "metrics.a > load_extension('x')",
     "metrics.a > 1e999",
     "metrics.a = nan",

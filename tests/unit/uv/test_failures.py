@@ -104,7 +104,7 @@ def test_words_that_nobody_knows_are_kept():
         "git+https://example.org/x",
         "-e .",
         "./x.whl",
-        "/tmp/x.whl",
+        "/somewhere/x.whl",
         "--index-url https://example.org/simple",
         "six --index-url=https://example.org",
         "x @ file:///etc",
