@@ -6,7 +6,7 @@ from typing import Final
 
 COMMANDS: Final = frozenset(
     """init demo up doctor assess review ask mcp agent check features run runs models endpoints deploy rollout predict
-    feedback monitor alerts retrain tick decisions trace audit export""".split()
+    feedback monitor alerts retrain tick decisions trace audit export tracking import gc""".split()
 )
 """Commands of mlwright."""
 
