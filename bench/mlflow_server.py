@@ -326,7 +326,7 @@ def measure(
                 "median"
             ]
         for length, run in runs.items():
-            times = 3 if length <= 100_000 else 2
+            times = 3 if length <= 100_000 else 1
             figures[f"history, {length} points"] = ask(python, server, "history", run, times)["median"]
             figures[f"history without the client, {length} points"] = ask(
                 python, server, "raw-history", run, times

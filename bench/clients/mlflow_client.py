@@ -34,6 +34,8 @@ def rate(taken: list[float], each: int = 1) -> dict[str, float]:
 
 
 def milliseconds(taken: list[float]) -> dict[str, float]:
+    if len(taken) == 1:
+        return {"median": taken[0] * 1e3}
     low, middle, high = statistics.quantiles(taken, n=4)
     return {"median": middle * 1e3, "low": low * 1e3, "high": high * 1e3}
 
@@ -108,10 +110,7 @@ def raw_search(client: MlflowClient, experiment: str, number: str) -> dict[str, 
 
 def history(client: MlflowClient, run: str, number: str) -> dict[str, float]:
     """A whole metric history."""
-    points = len(client.get_metric_history(run, "loss"))
-    return milliseconds(timed(lambda: client.get_metric_history(run, "loss"), max(2, int(number)))) | {
-        "points": points
-    }
+    return milliseconds(timed(lambda: client.get_metric_history(run, "loss"), int(number)))
 
 
 def raw_history(client: MlflowClient, run: str, number: str) -> dict[str, float]:
@@ -134,7 +133,7 @@ def raw_history(client: MlflowClient, run: str, number: str) -> dict[str, float]
                 else None
             )
 
-    return milliseconds(timed(send, max(2, int(number))))
+    return milliseconds(timed(send, int(number)))
 
 
 def versions(client: MlflowClient, number: str) -> dict[str, float]:
