@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 
 from mlwright.adapters.clock.system import SystemClock
-from mlwright.adapters.config.promotion import find_promotions
-from mlwright.adapters.config.registry import find_registry
-from mlwright.adapters.config.storage import StorageSettings, default_storage, find_file, load_storage
+from mlwright.adapters.config.light import find_promotions, find_registry, load_storage
+from mlwright.adapters.config.storage import StorageSettings, default_storage, find_file
 from mlwright.adapters.fs.artifacts import FsArtifactStore
 from mlwright.adapters.sql.current import is_current
 from mlwright.adapters.sql.engine import open_engine

@@ -2,8 +2,8 @@
 
 import pytest
 
+from mlwright.adapters.config.light import find_promotions, load_promotions
 from mlwright.adapters.config.load import load_settings
-from mlwright.adapters.config.promotion import find_promotions, load_promotions
 from mlwright.errors import SettingsError
 from mlwright.model.promotion import Approval, Gate, PromotionPolicy
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlwright.adapters.config import FILE_NAME, load_settings
-from mlwright.adapters.config.registry import find_registry, load_registry
+from mlwright.adapters.config.light import find_registry, load_registry
 from mlwright.errors import SettingsError
 from mlwright.model.settings import RegistrySettings
 
@@ -72,7 +72,7 @@ def test_the_light_reader_stays_light(tmp_path) -> None:
     path = write(tmp_path, '[registry]\nprove = "files"\n')
     code = (
         "import sys; from pathlib import Path\n"
-        "from mlwright.adapters.config.registry import load_registry\n"
+        "from mlwright.adapters.config.light import load_registry\n"
         f"load_registry(Path({str(path)!r}))\n"
         "sys.exit('pydantic' in sys.modules)"
     )

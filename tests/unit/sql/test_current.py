@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from mlwright.adapters.config import load_settings
-from mlwright.adapters.config.storage import StorageSettings, default_storage, load_storage
+from mlwright.adapters.config.light import load_storage
+from mlwright.adapters.config.storage import StorageSettings, default_storage
 from mlwright.adapters.sql.current import is_current
 from mlwright.adapters.sql.engine import open_engine
 from mlwright.adapters.sql.migrate import SHIPPED, migrate, newest_revision

@@ -1,44 +1,23 @@
-"""The table ``registry`` of ``mlwright.toml``, read without the libraries that judge the whole file."""
+"""The table ``registry`` of ``mlwright.toml`` as a value."""
 
 from pathlib import Path
 from typing import Final
 
-from mlwright.adapters.config.storage import find_file, read_toml
 from mlwright.model.settings import RegistrySettings
 
 _LEVELS: Final = ("isolated", "files", "off")
 _KEYS: Final = ("signing_key", "verify_key")
 
 
-def find_registry(*starts: Path) -> RegistrySettings:
-    """The settings of the project that holds the first of these folders that one holds; the defaults without one.
-
-    Raises:
-        SettingsError: the file is not TOML, or this table has faults.
-    """
-    file = next((found for start in starts if (found := find_file(start)) is not None), None)
-    return load_registry(file) if file else RegistrySettings()
-
-
-def load_registry(path: Path) -> RegistrySettings:
-    """The settings in one ``mlwright.toml``; the other tables may have faults.
-
-    Raises:
-        SettingsError: the file is absent or is not TOML, or this table has faults.
-    """
-    table = read_toml(path).get("registry", {})
-    if isinstance(table, dict) and table.keys() <= {"prove", *_KEYS}:
-        level = table.get("prove", "isolated")
-        keys = {name: table.get(name) for name in _KEYS}
-        if level in _LEVELS and all(_is_file(each) for each in keys.values()):
-            root = path.parent.resolve()
-            return RegistrySettings(
-                prove=str(level), **{name: key_file(each, root) for name, each in keys.items()}
-            )
-    # Whoever judges the whole file words its faults.
-    from mlwright.adapters.config.load import load_settings
-
-    return load_settings(path).registry
+def plain_registry(table: object, root: Path) -> RegistrySettings | None:
+    """What the table ``registry`` says, or None where it is not as it should be; ``root`` is the project's folder."""
+    if not isinstance(table, dict) or not table.keys() <= {"prove", *_KEYS}:
+        return None
+    level = table.get("prove", "isolated")
+    keys = {name: table.get(name) for name in _KEYS}
+    if level not in _LEVELS or not all(_is_file(each) for each in keys.values()):
+        return None
+    return RegistrySettings(prove=str(level), **{name: key_file(each, root) for name, each in keys.items()})
 
 
 def key_file(reference: object, root: Path) -> Path | None:

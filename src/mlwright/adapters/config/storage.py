@@ -1,4 +1,4 @@
-"""Where a project keeps its state, read without the libraries that judge the rest of ``mlwright.toml``."""
+"""Where a project is, and where it keeps its state."""
 
 import os
 import re
@@ -56,24 +56,15 @@ def default_storage(state: Path) -> StorageSettings:
     return _resolved(Resolver(state.parent, {}), state, {})
 
 
-def load_storage(path: Path, environment: Mapping[str, str] | None = None) -> StorageSettings:
-    """Read the table ``storage`` of one ``mlwright.toml``; the other tables may have faults.
-
-    Raises:
-        SettingsError: the file is absent or is not TOML, or this table has faults.
-    """
-    table = read_toml(path).get("storage", {})
-    resolver = Resolver(path.parent.resolve(), os.environ if environment is None else environment)
-    if isinstance(table, dict) and _is_plain(table):
-        state = resolver.folder(str(table.get("state", ".mlwright")))
-        found = _resolved(resolver, state, table)
-        if not resolver.faults:
-            return found
-    # Whoever judges the whole file words its faults.
-    from mlwright.adapters.config.load import load_settings
-
-    settings = load_settings(path, environment)
-    return StorageSettings(state=settings.state, database=settings.database, artifacts=settings.artifacts)
+def plain_storage(
+    table: object, root: Path, environment: Mapping[str, str] | None = None
+) -> StorageSettings | None:
+    """What the table ``storage`` says, or None where it is not as it should be."""
+    if not isinstance(table, dict) or not _is_plain(table):
+        return None
+    resolver = Resolver(root, os.environ if environment is None else environment)
+    found = _resolved(resolver, resolver.folder(str(table.get("state", ".mlwright"))), table)
+    return None if resolver.faults else found
 
 
 def read_toml(path: Path) -> dict[str, object]:
