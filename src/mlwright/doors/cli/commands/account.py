@@ -20,7 +20,7 @@ _LIMIT = click.option(
 @_LIMIT
 def decisions(door: Door, subject: str | None, limit: int) -> None:
     """List what was decided, about one subject (such as an endpoint) or about all, and why."""
-    door.show(door.platform.records.decisions(subject, limit=limit), _decisions)
+    door.show(door.any_platform.records.decisions(subject, limit=limit), _decisions)
 
 
 @command("trace", example="mlwright trace churn/1\nmlwright trace dataset:customers")
@@ -41,7 +41,7 @@ def trace(door: Door, subject: str) -> None:
 )
 def audit(door: Door, limit: int, verify: bool) -> None:
     """List changes of state, or verify the chain that they form."""
-    records = door.platform.records
+    records = door.any_platform.records
     if not verify:
         door.show(records.audit(limit=limit), _audit)
         return

@@ -49,7 +49,7 @@ def run(door: Door, pipeline: str | None, params: Sequence[str], tags: Sequence[
 )
 def runs(door: Door, run: str | None, failed: bool, limit: int, recover: bool, send: bool) -> None:
     """List the latest runs, or look at one."""
-    training = door.platform.training
+    training = door.any_platform.training
     if send:
         with door.working("sending runs"):
             training.send()
