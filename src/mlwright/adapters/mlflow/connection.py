@@ -37,13 +37,7 @@ class Connection:
     def __init__(
         self, uri: str, environ: Mapping[str, str], *, timeout_s: float = 10.0, patience_s: float = 60.0
     ) -> None:
-        try:
-            url = httpx.URL(uri)
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise no_address("it cannot be parsed") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise no_address("it needs http:// or https:// and a host")
-        self._base = url.copy_with(userinfo=b"", path=url.path.rstrip("/") + "/", query=None, fragment=None)
+        url, self._base = addresses(uri)
         self.source = str(self._base).rstrip("/")
         headers, auth = credentials(url, environ)
         self._patience_s, self._end = patience_s, monotonic() + patience_s
@@ -193,8 +187,22 @@ def error_of(content: bytes) -> tuple[str, str] | None:
     return str(said["error_code"])[:80], str(said.get("message", ""))[:300]
 
 
-def no_address(why: str) -> UsageError:
-    """The error for a text that is no address of a server."""
+def addresses(uri: str) -> tuple[httpx.URL, httpx.URL]:
+    """The address of a server as it was given, and the one below which its calls stand, without user and password.
+
+    Raises:
+        UsageError: the text is no address of a server.
+    """
+    try:
+        url = httpx.URL(uri)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise _no_address("it cannot be parsed") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise _no_address("it needs http:// or https:// and a host")
+    return url, url.copy_with(userinfo=b"", path=url.path.rstrip("/") + "/", query=None, fragment=None)
+
+
+def _no_address(why: str) -> UsageError:
     # The text itself may hold a password, so it is not repeated.
     return UsageError(
         "this is not the address of a tracking server",

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, TypeAlias, cast
 
 import httpx
 
-from mlwright.adapters.mlflow.connection import credentials, error_of, no_address, trust
+from mlwright.adapters.mlflow.connection import addresses, credentials, error_of, trust
 from mlwright.errors import DataError, ServerUnavailable
 
 Json: TypeAlias = dict[str, object]
@@ -57,13 +57,7 @@ class MlflowRest:
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        try:
-            url = httpx.URL(uri)
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise no_address("it cannot be parsed") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise no_address("it needs http:// or https:// and a host")
-        self._base = url.copy_with(userinfo=b"", path=url.path.rstrip("/") + "/", query=None, fragment=None)
+        url, self._base = addresses(uri)
         self.source = str(self._base).rstrip("/")
         headers, auth = credentials(url, environ)
         if token:

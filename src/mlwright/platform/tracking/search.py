@@ -25,6 +25,7 @@ from mlwright.stages.tracking import records
 from mlwright.stages.tracking import search_experiments as experiment_search
 from mlwright.stages.tracking import search_logged_models as logged_model_search
 from mlwright.stages.tracking import search_runs as run_search
+from mlwright.stages.tracking.search_terms import compare
 
 # The limits are those of MLflow.
 _MOST_RUNS: Final = 50_000
@@ -175,7 +176,7 @@ class SearchJourney:
         conditions, orders = parse_filter(filter, REGISTERED_MODELS), parse_order(order_by, REGISTERED_MODELS)
         with self._book.read() as tx:
             names, following = registry_search.search_models(
-                tx, conditions, orders, limit=max_results, token=token
+                tx, conditions, orders, compare=compare, limit=max_results, token=token
             )
             latest = registry_versions.latest_versions(tx, names)
             found = registry.read_models(tx, names)
@@ -198,7 +199,7 @@ class SearchJourney:
         conditions, orders = parse_filter(filter, MODEL_VERSIONS), parse_order(order_by, MODEL_VERSIONS)
         with self._book.read() as tx:
             keys, following = registry_search.search_versions(
-                tx, conditions, orders, limit=max_results, token=token
+                tx, conditions, orders, compare=compare, limit=max_results, token=token
             )
             return Page(items=tuple(registry.read_versions(tx, keys)), token=following)
 

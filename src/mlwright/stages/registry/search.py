@@ -3,8 +3,6 @@
 Prompts are kept among them, told apart by a tag; they are found only when the filter asks for them.
 """
 
-import operator
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -17,14 +15,8 @@ from mlwright.stages.registry.tables import model_tags, models, version_tags, ve
 
 _Clause: TypeAlias = ColumnElement[bool]
 
-_SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+Compare: TypeAlias = Callable[[Connection, ColumnElement[Any], str, Value], _Clause]
+"""A comparison of a column as MLflow means it. Searches for runs and for models share one: the platform hands it in."""
 
 _MODEL_COLUMNS: Final[dict[str, ColumnElement[Any]]] = {
     "name": models.c.name,
@@ -47,6 +39,7 @@ def search_models(
     conditions: Sequence[Condition],
     orders: Sequence[Order],
     *,
+    compare: Compare,
     limit: int,
     token: str | None = None,
 ) -> tuple[list[str], str | None]:
@@ -61,7 +54,7 @@ def search_models(
         UsageError: the token is not of this search.
     """
     found = select(models.c.name).where(
-        *_clauses(tx, conditions, _MODEL_COLUMNS, model_tags, model_tags.c.model == models.c.name)
+        *_clauses(tx, compare, conditions, _MODEL_COLUMNS, model_tags, model_tags.c.model == models.c.name)
     )
     if not _asks_for_prompts(conditions):
         found = found.where(not_(_prompts(model_tags).where(model_tags.c.model == models.c.name)))
@@ -77,6 +70,7 @@ def search_versions(
     conditions: Sequence[Condition],
     orders: Sequence[Order],
     *,
+    compare: Compare,
     limit: int,
     token: str | None = None,
 ) -> tuple[list[tuple[str, int]], str | None]:
@@ -92,7 +86,7 @@ def search_versions(
     """
     mine = (version_tags.c.model == versions.c.model) & (version_tags.c.version == versions.c.version)
     found = select(versions.c.model, versions.c.version).where(
-        *_clauses(tx, conditions, _VERSION_COLUMNS, version_tags, mine)
+        *_clauses(tx, compare, conditions, _VERSION_COLUMNS, version_tags, mine)
     )
     if not _asks_for_prompts(conditions):
         found = found.where(not_(_prompts(version_tags).where(version_tags.c.model == versions.c.model)))
@@ -119,6 +113,7 @@ def _prompts(table: Table) -> Exists:
 
 def _clauses(
     tx: Connection,
+    compare: Compare,
     conditions: Sequence[Condition],
     columns: dict[str, ColumnElement[Any]],
     tags: Table,
@@ -128,11 +123,11 @@ def _clauses(
     found: list[_Clause] = []
     for each in conditions:
         if each.kind is Kind.ATTRIBUTE:
-            found.append(_compare(tx, columns[each.key], each.comparator, each.value))
+            found.append(compare(tx, columns[each.key], each.comparator, each.value))
         elif each.key != IS_PROMPT or of_prompts:
             # Models and versions that are no prompts lack the tag: asking for those is the rule, and met below.
             tagged = exists().where(mine, tags.c.key == each.key)
-            found.append(tagged.where(_compare(tx, tags.c.value, each.comparator, each.value)))
+            found.append(tagged.where(compare(tx, tags.c.value, each.comparator, each.value)))
     return found
 
 
@@ -147,20 +142,3 @@ def _page(
     start = max(0, mark) if isinstance(mark, int) else 0
     rows = tx.execute(found.offset(start).limit(limit + 1)).all()
     return list(rows[:limit]), write_token(query, [start + limit]) if len(rows) > limit else None
-
-
-def _compare(tx: Connection, column: ColumnElement[Any], comparator: str, value: Value) -> _Clause:
-    """As MLflow means it: LIKE minds capitals in every database, ILIKE does not; a backslash is a backslash."""
-    if comparator in _SIGNS:
-        found: _Clause = _SIGNS[comparator](column, value)
-        return found
-    if isinstance(value, tuple):
-        return column.in_(value) if comparator == "IN" else column.not_in(value)
-    pattern = str(value)
-    if comparator == "LIKE" and tx.dialect.name == "sqlite":
-        # LIKE of SQLite is blind to capitals; GLOB is not.
-        quoted = re.sub(r"([*?\[])", r"[\1]", pattern)
-        return column.op("GLOB", is_comparison=True)(quoted.replace("%", "*").replace("_", "?"))
-    if tx.dialect.name != "sqlite":
-        pattern = pattern.replace("\\", "\\\\")
-    return column.like(pattern) if comparator == "LIKE" else column.ilike(pattern)

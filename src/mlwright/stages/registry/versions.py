@@ -11,7 +11,7 @@ from mlwright.errors import NotFound, UsageError
 from mlwright.model.ids import Digest, ModelName, RunId
 from mlwright.model.instants import to_micros
 from mlwright.model.plain import plain
-from mlwright.model.registry import ModelVersion, Signature, VersionStage, VersionStatus
+from mlwright.model.registry import ModelVersion, Signature, VersionStage
 from mlwright.stages.registry.models import touch_model
 from mlwright.stages.registry.names import LATEST, check_alias, check_tag
 from mlwright.stages.registry.outbox import announce_version, announce_version_tag
@@ -108,19 +108,6 @@ def attach_folder(
     values = {"digest": digest, "signature": plain(signature), "flavor": flavor}
     tx.execute(_one(model, version).values(values))
     return find_version(tx, model, version)
-
-
-def set_status(
-    tx: Connection, model: ModelName, version: int, status: VersionStatus, message: str | None, at: datetime
-) -> None:
-    """Say how far a version is, and why.
-
-    Raises:
-        NotFound: there is no such model or version.
-    """
-    find_version(tx, model, version)
-    values = {"status": status, "status_message": message, "updated_at": to_micros(at)}
-    tx.execute(_one(model, version).values(values))
 
 
 def describe_version(

@@ -150,22 +150,6 @@ def ensure_experiment(tx: Connection, name: str, at: datetime) -> int:
     return int(row.id)
 
 
-def ensure_default(tx: Connection, at: datetime) -> None:
-    """Make the experiment ``Default`` where it is missing, with the id 0."""
-    micros = to_micros(at)
-    tx.execute(
-        insert(tx, experiments)
-        .values(
-            id=int(DEFAULT_EXPERIMENT),
-            name=DEFAULT_NAME,
-            artifact_root=ROOT + DEFAULT_EXPERIMENT,
-            created_at=micros,
-            updated_at=micros,
-        )
-        .on_conflict_do_nothing()
-    )
-
-
 def rename_experiment(tx: Connection, id: str, name: str, at: datetime) -> None:
     """Give an experiment another name.
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from mlwright.errors import UsageError
 from mlwright.model.ids import RunId
@@ -51,9 +51,3 @@ def link_prompts(tx: Connection, id: str, prompts: Sequence[tuple[str, str]]) ->
         number = find_trace(tx, id)
         rows = [{"trace": number, "name": name, "version": version} for name, version in prompts]
         tx.execute(insert(tx, trace_prompts).on_conflict_do_nothing(), rows)
-
-
-def forget_runs(tx: Connection, numbers: Sequence[int]) -> None:
-    """Undo the links of traces to runs that are about to be removed for good."""
-    for start in range(0, len(numbers), _AT_ONCE):
-        tx.execute(delete(trace_runs).where(trace_runs.c.run.in_(numbers[start : start + _AT_ONCE])))

@@ -8,7 +8,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 from mlwright.adapters.moving.confined import Confined, Guarded
 from mlwright.adapters.moving.notes import Notes, Unreadable
@@ -155,11 +155,6 @@ class Archive:
 
     def _note(self, what: str, why: str) -> None:
         self._notes.add(what, self.path, why)
-
-
-def _buffered(stream: IO[bytes]) -> BinaryIO:
-    """Lines out of larger pieces: a ZIP entry by itself reads them a byte at a time."""
-    return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", stream), _PIECE))
 
 
 def _fault(info: zipfile.ZipInfo) -> str:
