@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -291,7 +291,7 @@ def test_what_was_acknowledged_is_there_after_the_end(tmp_path, number) -> None:
 
     def write(running: Server, client: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
-        with suppress(OSError, http.client.HTTPException):
+        with closing(connection), suppress(OSError, http.client.HTTPException):
             for at in range(100_000):
                 code = running.create(f"{client}-{at}", on=connection)
                 (acknowledged if code == 200 else broken).append(f"{client}-{at}")
