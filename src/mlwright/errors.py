@@ -28,13 +28,17 @@
     │   ├── ModelLoadFailed
     │   ├── ModelUntrusted
     │   ├── SignatureMismatch
+    │   ├── ModelDown                  its process has ended, and is started again
     │   ├── EnvironmentFailed          the packages that a model needs cannot be installed together
     │   │   └── EnvironmentUndecided   it could not be found out whether they can
     │   └── AdvisorFailed              the language model does not answer, or not in its protocol
     ├── DataError                  7   a data source cannot be read
     │   ├── ServerUnavailable          a tracking server of others cannot be read
     │   └── StepFailed                 a step of a pipeline raised
-    └── MissingExtra (ImportError) 8   an optional package is not installed
+    ├── MissingExtra (ImportError) 8   an optional package is not installed
+    └── Overloaded                 9   more is asked for than can be answered now
+        ├── TooManyRequests            by this client
+        └── DeadlinePassed             the answer would come too late
 
 The number is the exit code of the command line. Each error says what is wrong, where, why,
 and ends with the next command to type.
@@ -43,7 +47,7 @@ and ends with the next command to type.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +224,14 @@ class SignatureMismatch(ModelError):
     """The input does not match the model's signature."""
 
 
+class ModelDown(ModelError):
+    """The process that the model runs in has ended, and is started again; ``retry_after_s`` says when to come back."""
+
+    def __init__(self, what: str, *, retry_after_s: float = 1.0, **more: Any) -> None:
+        super().__init__(what, **more)
+        self.retry_after_s = retry_after_s
+
+
 class EnvironmentFailed(ModelError):
     """The packages that a model needs cannot be installed together; ``faults`` names the missing and clashing ones."""
 
@@ -255,3 +267,21 @@ class MissingExtra(MlwrightError, ImportError):
     def needed(cls, feature: str, extra: str) -> "MissingExtra":
         """Build the error with the command that installs the extra."""
         return cls(f"{feature} needs an optional package", next_command=f"pip install 'mlwright[{extra}]'")
+
+
+class Overloaded(MlwrightError):
+    """More is asked for than can be answered now; ``retry_after_s`` says when to come back."""
+
+    exit_code = 9
+
+    def __init__(self, what: str, *, retry_after_s: float = 1.0, **more: Any) -> None:
+        super().__init__(what, **more)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyRequests(Overloaded):
+    """This client asks more often than it may."""
+
+
+class DeadlinePassed(Overloaded):
+    """The answer would come after its deadline, so nothing was computed."""

@@ -7,7 +7,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
 from threadpoolctl import threadpool_limits
 
-from mlwright.adapters.sklearn.runtime import SklearnRuntime
+from mlwright.adapters.runtimes.sklearn import SklearnRuntime
 from mlwright.model.registry import Field, Signature
 from mlwright.ports.runtimes import ModelRuntime
 from mlwright.testing.conformance.runtimes import Fitted, ModelRuntimeConformance

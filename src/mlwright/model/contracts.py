@@ -53,6 +53,7 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     pattern: str | None = None
+    max_length: int | None = None
     valid_values: tuple[str, ...] = ()
     availability: Availability = Availability.PREDICTION
     description: str = ""

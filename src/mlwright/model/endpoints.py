@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Final
 
 from mlwright.model.ids import EndpointName, ModelName
 
-_BUCKETS = 10_000
+CHAMPION: Final = "champion"
+"""The variant that answers unless a rollout says otherwise, and the alias that names its version."""
+CHALLENGER: Final = "challenger"
+_BUCKETS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What stands behind an endpoint at one generation."""
+    """What stands behind an endpoint at one generation. Without variants the endpoint is unloaded."""
 
     endpoint: EndpointName
     generation: int
@@ -34,11 +38,15 @@ class Route:
 
     def __post_init__(self) -> None:
         total = sum(variant.share for variant in self.variants)
-        if abs(total - 1.0) > 1e-9:
+        if self.variants and abs(total - 1.0) > 1e-9:
             raise ValueError(f"the shares of {self.endpoint} add up to {total:g}, not 1")
 
     def variant_of(self, entity_key: str) -> Variant:
-        """The variant that answers this entity: the same one as long as salt and shares stay."""
+        """The variant that answers this entity: the same one as long as salt and shares stay.
+
+        Raises:
+            IndexError: the endpoint is out of service.
+        """
         bucket = entity_bucket(self.salt, entity_key)
         reached = 0.0
         for variant in self.variants:

@@ -29,6 +29,10 @@ class EvidenceKind(StrEnum):
     EVALUATION = "evaluation"
     SIGNING = "signing"
     """Whether somebody with a known key signed its files."""
+    CONVERSION = "conversion"
+    """Whether it answers as the version that it was converted from, and how much faster."""
+    PROFILE = "profile"
+    """How long it takes for how many rows, and what it needs; a measurement, which nothing can fail."""
 
 
 class Outcome(StrEnum):

@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
+from mlwright.model.functions import shape_of
 from mlwright.model.registry import Field, Signature
+
+SCORE: Final = (Field(name="score", type="double"),)
+"""What most models give: one number a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +22,22 @@ class Fitted:
     model: object
     inputs: tuple[Field, ...]
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outputs: tuple[Field, ...] = SCORE
+
+    @classmethod
+    def of(cls, function: object) -> "Fitted":
+        """A plain function, or a class with a method ``predict``, with what its annotations say of it.
+
+        Raises:
+            UsageError: something cannot be told from them; ``faults`` names every parameter.
+        """
+        signature = shape_of(function).signature
+        return cls(model=function, inputs=signature.inputs, outputs=signature.outputs)
 
     @property
     def signature(self) -> Signature:
-        """The inputs, and the one output: a score a row."""
-        return Signature(inputs=self.inputs, outputs=(Field(name="score", type="double"),))
+        """What it takes and gives."""
+        return Signature(inputs=self.inputs, outputs=self.outputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

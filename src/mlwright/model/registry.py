@@ -10,12 +10,17 @@ from mlwright.model.ids import Digest, ModelName, RunId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One input or output of a model. ``type`` is one of the MLflow schema types:
-    ``string``, ``long``, ``double``, ``boolean``."""
+    """One input or output of a model.
+
+    ``type`` is one of those of MLflow's column schema (``string``, ``long``, ``integer``, ``double``, ``float``,
+    ``boolean``, ``binary``, ``datetime``) or, of a tensor, NumPy's name where that schema has none (``uint8``).
+    ``shape`` is that of one row: empty for one value, -1 where a length is not fixed.
+    """
 
     name: str
     type: str
     required: bool = True
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

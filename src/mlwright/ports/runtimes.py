@@ -1,9 +1,13 @@
 """Running a model. Open wire: the MLflow Model folder on disk, Open Inference Protocol v2 outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import numpy as np
+
+from mlwright.model.batches import Array, Batch, Columns, batch_of
+from mlwright.model.ids import Digest
 from mlwright.model.registry import Signature
 
 
@@ -15,19 +19,70 @@ class LoadedModel(Protocol):
         """What the model takes and gives."""
         ...
 
-    def predict(self, columns: Mapping[str, Sequence[object]]) -> list[float]:
-        """Score rows.
+    def infer(self, batch: Batch) -> Mapping[str, Array]:
+        """Answer rows.
 
         Args:
-            columns: one sequence of equal length a signature input, by name; None is a missing value.
+            batch: the inputs of the signature with its types; one that is not required may be absent. It is left as
+                it is.
 
         Returns:
-            One number a row: the probability of the positive class, or the predicted value.
+            The outputs of the signature by name, in its order: each an array with as many rows as the batch.
 
         Raises:
-            SignatureMismatch: a column is missing, or a value does not have the declared type.
+            SignatureMismatch: the model refuses the values (such as a missing one).
         """
         ...
+
+    def close(self) -> None:
+        """Give back what it holds besides memory (a process, a GPU). It is not called again afterwards."""
+        ...
+
+
+@runtime_checkable
+class Supervised(Protocol):
+    """What a :class:`LoadedModel` has besides where it runs in a process of its own, which may end at any time."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot answer now; None: it can."""
+        ...
+
+    def on_restart(self, tell: Callable[[], None]) -> None:
+        """Have this called whenever the process is started again, in another thread."""
+        ...
+
+
+def trouble_of(model: LoadedModel) -> str | None:
+    """Why a model cannot answer now (its process is down); None: nothing is known to be wrong with it."""
+    return model.trouble if isinstance(model, Supervised) else None
+
+
+def scores_of(model: LoadedModel, columns: Columns) -> list[float]:
+    """One number a row, of a model that gives that: the probability of the positive class, or the predicted value.
+
+    Args:
+        model: a model whose first output is a number a row.
+        columns: one sequence of equal length a signature input, by name; None is a missing value.
+
+    Raises:
+        SignatureMismatch: a column is missing, a value does not have the declared type, or the first output is no
+            number a row.
+    """
+    batch = batch_of(model.signature.inputs, columns)
+    if not batch.rows:
+        return []
+    return numbers_of(next(iter(model.infer(batch).values())))
+
+
+def numbers_of(output: Array) -> list[float]:
+    """An output as one number a row; NaN in each where it is something else (a text, several numbers)."""
+    if output.ndim == 2 and output.shape[1] == 1:
+        output = output[:, 0]
+    if output.ndim != 1 or output.dtype.kind not in "fiub":
+        return [float("nan")] * len(output)
+    plain: list[float] = output.astype(np.float64).tolist()
+    return plain
 
 
 class ModelRuntime(Protocol):
@@ -65,11 +120,40 @@ class ModelRuntime(Protocol):
         """
         ...
 
+    def lacks(self, folder: Path) -> tuple[str, ...]:
+        """What this process lacks to load the folder, as requirements (``xgboost==3.2.0``); nothing: it loads here.
+
+        A format that its library keeps readable (ONNX, the boosters' own) asks for the library alone; a pickle asks
+        for the versions that wrote it.
+        """
+        ...
+
     def load(self, folder: Path) -> LoadedModel:
-        """Load a folder that :meth:`save` wrote.
+        """Load an MLflow Model folder that has this flavor, whoever wrote it.
 
         Raises:
             ModelLoadFailed: the folder is incomplete or of another flavor; the message names the file.
             ModelUntrusted: the file asks for types outside the trusted list; nothing was constructed.
+        """
+        ...
+
+
+class Isolation(Protocol):
+    """Loads models that need other packages than this process has, each in a process with its own environment."""
+
+    def load(self, folder: Path, *, digest: Digest, flavors: tuple[str, ...]) -> LoadedModel:
+        """Build the model's environment, start a process in it, and load the model there.
+
+        Args:
+            folder: a complete MLflow Model folder; it stays where it is as long as the model is loaded.
+            digest: of the folder: one environment and process may serve all who load the same.
+            flavors: the flavors that its MLmodel names.
+
+        Returns:
+            The model; its ``close`` ends the process.
+
+        Raises:
+            EnvironmentFailed: the packages that the model asks for cannot be installed together.
+            ModelLoadFailed: the model does not load in its own environment either.
         """
         ...

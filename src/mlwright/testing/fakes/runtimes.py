@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlwright.errors import ModelLoadFailed, SignatureMismatch
+import numpy as np
+
+from mlwright.errors import ModelLoadFailed
+from mlwright.model.batches import Array, Batch
 from mlwright.model.registry import Field, Signature
 
 _WEIGHTS = "weights.json"
@@ -35,16 +38,16 @@ class LoadedLinearModel:
     signature: Signature
     categories: Mapping[str, Sequence[str]]
 
-    def predict(self, columns: Mapping[str, Sequence[object]]) -> list[float]:
-        """Score rows; see ``LoadedModel.predict``."""
-        used = {each.name: _checked(each, columns) for each in self.signature.inputs}
-        used = {name: values for name, values in used.items() if name in columns}
-        lengths = {len(values) for values in used.values()}
-        if len(lengths) > 1:
-            sizes = {name: len(values) for name, values in used.items()}
-            raise SignatureMismatch(f"the columns have different numbers of rows: {sizes}")
-        rows = lengths.pop() if lengths else 0
-        return [self._score({name: values[row] for name, values in used.items()}) for row in range(rows)]
+    def infer(self, batch: Batch) -> Mapping[str, Array]:
+        """Score rows; see ``LoadedModel.infer``."""
+        names = [name for name in self.signature.input_names if batch.has(name)]
+        columns = [batch.column(name).tolist() for name in names]
+        rows = zip(*columns, strict=True) if columns else ()
+        scores = [self._score(dict(zip(names, row, strict=True))) for row in rows]
+        return {self.signature.outputs[0].name: np.array(scores, dtype=np.float64)}
+
+    def close(self) -> None:
+        """It holds nothing but memory."""
 
     def _score(self, row: Mapping[str, object]) -> float:
         total = self.model.bias + sum(self._term(name, value) for name, value in row.items())
@@ -108,6 +111,10 @@ class LinearRuntime:
         # JSON is YAML: any MLflow tool reads it, and nothing has to be installed to write it
         (folder / "MLmodel").write_text(json.dumps(described, indent=1), encoding="utf-8")
 
+    def lacks(self, folder: Path) -> tuple[str, ...]:
+        """Nothing, ever."""
+        return ()
+
     def load(self, folder: Path) -> LoadedLinearModel:
         """Load what :meth:`save` wrote."""
         described = _json(folder / "MLmodel")
@@ -130,29 +137,6 @@ class LinearRuntime:
             raise ModelLoadFailed(
                 "the model's files lack a part", where=str(folder), why=repr(fault)
             ) from fault
-
-
-def _checked(each: Field, columns: Mapping[str, Sequence[object]]) -> Sequence[object]:
-    if each.name not in columns:
-        if each.required:
-            raise SignatureMismatch(f"column {each.name!r} is missing", where=each.name)
-        return ()
-    for row, value in enumerate(columns[each.name]):
-        if value is not None and not _fits(each.type, value):
-            raise SignatureMismatch(
-                f"row {row} of {each.name!r} is {value!r}, not a {each.type}", where=each.name
-            )
-    return columns[each.name]
-
-
-def _fits(kind: str, value: object) -> bool:
-    if kind == "string":
-        return isinstance(value, str)
-    if kind == "boolean":
-        return isinstance(value, bool)
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int) if kind == "long" else isinstance(value, int | float)
 
 
 def _schema(fields: Sequence[Field]) -> str:
