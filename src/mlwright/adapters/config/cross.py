@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from pydantic import TypeAdapter, ValidationError
 
-from mlwright.adapters.config.shape import Duration, Step
+from mlwright.adapters.config.kinds import Duration, Step
 from mlwright.errors import Fault, near_match
 from mlwright.model.durations import format_duration
 from mlwright.model.rollouts import RolloutPlan, RolloutStep
@@ -60,9 +60,47 @@ def _unknown_names(raw: Mapping[str, object]) -> Iterator[Fault]:
 
 def _endpoints(raw: Mapping[str, object]) -> Iterator[Fault]:
     for number, table in _tables(raw, "endpoint"):
+        where = f"endpoint[{number}]"
+        yield from _alone(table, where)
+        yield from _answering(table, where)
         rollout = table.get("rollout")
         if isinstance(rollout, dict):
             yield from _steps(rollout, _horizon(table.get("label")), f"endpoint[{number}].rollout")
+
+
+def _alone(table: Mapping[str, object], where: str) -> Iterator[Fault]:
+    """Entity and timestamp go together; what judges quality needs both and a label."""
+    for key, other in (("entity", "timestamp"), ("timestamp", "entity")):
+        if key not in table and other in table:
+            yield Fault(
+                where=f"{where}.{key}", what=f"is missing; {other} says that rows are about something"
+            )
+    needs = [key for key in ("label", "rollout", "retrain", "monitor") if key in table]
+    for key in needs:
+        if "entity" not in table and "timestamp" not in table:
+            yield Fault(where=f"{where}.entity", what=f"is missing, and so is timestamp; {key} needs both")
+            break
+        if key != "label" and "label" not in table:
+            yield Fault(where=f"{where}.label", what=f"is missing; {key} needs to know what became true")
+            break
+
+
+def _answering(table: Mapping[str, object], where: str) -> Iterator[Fault]:
+    """Keys that say nothing without another."""
+    for name, key, value, other in (
+        ("batching", "mode", "window", "window"),
+        ("fallback", "to", "default", "value"),
+    ):
+        part = table.get(name)
+        if not isinstance(part, dict):
+            continue
+        if part.get(key) == value and other not in part:
+            yield Fault(where=f"{where}.{name}.{other}", what=f"is missing; {key} is {value!r}")
+        if part.get(key) != value and other in part:
+            yield Fault(where=f"{where}.{name}.{other}", what=f"is only read where {key} is {value!r}")
+    edge = table.get("edge")
+    if isinstance(edge, dict) and edge.get("impute") and edge.get("invalid") != "impute":
+        yield Fault(where=f"{where}.edge.impute", what="is only read where invalid is 'impute'")
 
 
 def _horizon(label: object) -> timedelta:

@@ -14,9 +14,11 @@ from mlwright.adapters.config.cross import cross_faults
 from mlwright.adapters.config.promotion import policies_in
 from mlwright.adapters.config.references import Resolver
 from mlwright.adapters.config.registry import key_file
+from mlwright.adapters.config.serving_shape import serving_settings
 from mlwright.adapters.config.shape import (
     EndpointTable,
     FeatureViewTable,
+    LabelTable,
     RegistryTable,
     RetrainTable,
     RolloutTable,
@@ -29,6 +31,8 @@ from mlwright.model.durations import format_duration
 from mlwright.model.features import FeatureView
 from mlwright.model.rollouts import RolloutPlan
 from mlwright.model.settings import (
+    ENTITY,
+    TIMESTAMP,
     AdvisorSettings,
     DatasetSettings,
     EndpointSettings,
@@ -174,6 +178,9 @@ def _settings(file: SettingsFile, resolver: Resolver) -> Settings:
             port=file.serve.port,
             inference_port=file.serve.inference_port,
             workers=file.serve.workers,
+            max_workers=file.serve.max_workers,
+            idle=file.serve.idle or timedelta(0),
+            grpc_port=file.serve.grpc_port or 0,
         ),
         registry=_registry(file.registry, resolver.root),
         tracking=_tracking(file.tracking, resolver) if file.tracking else None,
@@ -211,12 +218,12 @@ def _endpoint(table: EndpointTable) -> EndpointSettings:
     return EndpointSettings(
         name=table.name,
         model=table.model,
-        entity=table.entity,
-        timestamp=table.timestamp,
-        label=LabelSettings(
-            column=table.label.column, horizon=table.label.horizon, observed=table.label.observed
-        ),
+        entity=table.entity or ENTITY,
+        timestamp=table.timestamp or TIMESTAMP,
+        keyed=table.entity is not None,
+        label=_label(table.label) if table.label else None,
         features=tuple(table.features),
+        serving=serving_settings(table.batching, table.limits, table.edge, table.fallback, table.record),
         slo=SloSettings(latency_p99=table.slo.latency_p99, availability=table.slo.availability),
         rollout=_rollout(table.rollout) if table.rollout else None,
         monitor=MonitorSettings(
@@ -227,6 +234,10 @@ def _endpoint(table: EndpointTable) -> EndpointSettings:
         ),
         retrain=_retrain(table.retrain) if table.retrain else None,
     )
+
+
+def _label(table: LabelTable) -> LabelSettings:
+    return LabelSettings(column=table.column, horizon=table.horizon, observed=table.observed)
 
 
 def _rollout(table: RolloutTable) -> RolloutPlan:

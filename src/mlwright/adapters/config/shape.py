@@ -3,25 +3,37 @@
 Only forms are checked here, one value at a time. What several values say together is in ``cross.py``.
 """
 
-import re
-from datetime import timedelta
-from ipaddress import ip_address
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    WithJsonSchema,
+from pydantic import Field
+
+from mlwright.adapters.config.kinds import (
+    ColumnName,
+    Duration,
+    History,
+    Host,
+    KeyFile,
+    ModelAtAlias,
+    Name,
+    Percent,
+    Port,
+    ProviderModel,
+    ProviderUrl,
+    SecretReference,
+    Step,
+    Table,
+    Trigger,
 )
-
 from mlwright.adapters.config.promotion_shape import PromotionTable
+from mlwright.adapters.config.serving_shape import (
+    BatchingTable,
+    EdgeTable,
+    FallbackTable,
+    LimitsTable,
+    RecordTable,
+)
 from mlwright.adapters.config.tracking_shape import Tracking
-from mlwright.model.durations import parse_duration
-from mlwright.model.rollouts import RolloutPlan, RolloutStep
+from mlwright.model.rollouts import RolloutPlan
 from mlwright.model.settings import (
     AdvisorSettings,
     MonitorSettings,
@@ -30,172 +42,8 @@ from mlwright.model.settings import (
     SloSettings,
 )
 
-_DURATION = r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"
-_STEP = re.compile(r"\s*(?:(shadow)|(\d+(?:\.\d+)?)\s*%)(?:\s+(\S+))?\s*")
-_SCHEDULES = ("schedule:daily", "schedule:weekly", "schedule:monthly")
 
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} must be text in quotes")
-    return value
-
-
-def _duration(value: object) -> timedelta:
-    span = parse_duration(_text(value))
-    if span <= timedelta(0):
-        raise ValueError(f"{value!r} must be longer than nothing")
-    return span
-
-
-def _step(value: object) -> RolloutStep:
-    found = _STEP.fullmatch(_text(value))
-    if not found:
-        raise ValueError(f"{value!r} is not a step: write 'shadow 3d' or '10% 2d'")
-    share = 0.0 if found[1] else float(found[2]) / 100.0
-    if not found[1] and not 0.0 < share <= 1.0:
-        raise ValueError(f"the share of {value!r} must be above 0% and at most 100%")
-    return RolloutStep(share=share, at_least=_duration(found[3]) if found[3] else timedelta(0))
-
-
-def _percent(value: object) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        share = float(value)
-    else:
-        found = re.fullmatch(r"\s*\+?(\d+(?:\.\d+)?)\s*%\s*", _text(value))
-        if not found:
-            raise ValueError(f"{value!r} is not a share: write '20%' or 0.2")
-        share = float(found[1]) / 100.0
-    if share < 0:
-        raise ValueError(f"{value!r} must not be negative")
-    return share
-
-
-def _trigger(value: object) -> str:
-    word = _text(value)
-    known = ("performance", *_SCHEDULES)
-    if word not in known:
-        raise ValueError(f"{word!r} is none of {', '.join(known)}")
-    return word
-
-
-def _history(value: object) -> str:
-    word = _text(value)
-    if word != "all":
-        _duration(word)
-    return word
-
-
-def _reference(value: object) -> str:
-    word = _text(value)
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+@[A-Za-z][A-Za-z0-9_.-]*", word):
-        raise ValueError(f"{word!r} is not a model and its alias: write 'flight-delay@champion'")
-    return word
-
-
-def _advisor(value: object) -> str:
-    word = _text(value)
-    if not re.fullmatch(r"[a-z][a-z0-9-]*:[^\s:][^\s]*", word):
-        raise ValueError(f"{word!r} is not a provider and its model: write 'openai:gpt-5'")
-    return word
-
-
-def _secret_reference(value: object) -> str:
-    word = _text(value)
-    if not re.fullmatch(r"(env|file):\S.*", word):
-        # The text may be the key itself: it is not repeated.
-        raise ValueError(
-            "must say where the key is, not what it is: write 'env:OPENAI_API_KEY' or 'file:PATH'"
-        )
-    return word
-
-
-def _key_file(value: object) -> str:
-    word = _text(value)
-    if not re.fullmatch(r"file:\S.*", word):
-        # The text may be the key itself: it is not repeated.
-        raise ValueError("must say in which file the key is: write 'file:PATH'")
-    return word
-
-
-def _provider_url(value: object) -> str:
-    url = _text(value)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-        raise ValueError("is not an http or https URL without user and password")
-    if parts.scheme == "http" and not _is_inside(parts.hostname):
-        raise ValueError("would send the key and the facts in the clear: use https, or http on this machine")
-    return url
-
-
-def _is_inside(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _loopback(value: object) -> str:
-    host = _text(value)
-    if not _is_inside(host):
-        raise ValueError(
-            f"{host!r} would be open to others, and there are no tokens yet: use 127.0.0.1, ::1 or localhost"
-        )
-    return host
-
-
-Duration = Annotated[
-    timedelta,
-    PlainValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["6h", "14d"]}),
-]
-Step = Annotated[
-    RolloutStep,
-    PlainValidator(_step),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^\s*(shadow|\d+(\.\d+)?\s*%)(\s+\S+)?\s*$",
-            "examples": ["shadow 3d", "10% 2d"],
-        }
-    ),
-]
-Percent = Annotated[
-    float,
-    PlainValidator(_percent),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^\s*\+?\d+(\.\d+)?\s*%\s*$"},
-                {"type": "number", "minimum": 0},
-            ]
-        }
-    ),
-]
-Trigger = Annotated[
-    str, PlainValidator(_trigger), WithJsonSchema({"type": "string", "enum": ["performance", *_SCHEDULES]})
-]
-History = Annotated[
-    str,
-    PlainValidator(_history),
-    WithJsonSchema({"type": "string", "pattern": r"^(all|\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*)$"}),
-]
-ModelAtAlias = Annotated[str, BeforeValidator(_reference), Field(examples=["flight-delay@champion"])]
-Host = Annotated[str, BeforeValidator(_loopback)]
-ProviderModel = Annotated[str, BeforeValidator(_advisor), Field(examples=["openai:gpt-5"])]
-ProviderUrl = Annotated[str, BeforeValidator(_provider_url)]
-SecretReference = Annotated[str, BeforeValidator(_secret_reference), Field(examples=["env:OPENAI_API_KEY"])]
-KeyFile = Annotated[str, BeforeValidator(_key_file), Field(examples=["file:model.pub"])]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
-ColumnName = Annotated[str, Field(min_length=1)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class ProjectTable(_Table):
+class ProjectTable(Table):
     """The project itself."""
 
     name: Name
@@ -205,7 +53,7 @@ class ProjectTable(_Table):
     ] = ["pipeline.py"]
 
 
-class StorageTable(_Table):
+class StorageTable(Table):
     """Where state is kept. ``env:NAME`` and ``file:PATH`` stand for the value of a variable or of a file."""
 
     state: Annotated[
@@ -220,7 +68,7 @@ class StorageTable(_Table):
     ] = None
 
 
-class ServeTable(_Table):
+class ServeTable(Table):
     """The addresses of the pages and of the endpoints."""
 
     host: Host = ServeSettings().host
@@ -229,9 +77,25 @@ class ServeTable(_Table):
     workers: Annotated[
         int, Field(ge=0, le=64, description="Inference processes; 0 keeps everything in one process.")
     ] = ServeSettings().workers
+    max_workers: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=64,
+            description="The most of them, started as concurrency rises; 0: never more than workers.",
+        ),
+    ] = ServeSettings().max_workers
+    idle: Annotated[
+        Duration | None,
+        Field(description="When nothing was asked for so long, none is left; the next request starts one."),
+    ] = None
+    grpc_port: Annotated[
+        Port | None,
+        Field(description="Where endpoints answer over gRPC, in a process of its own; default: nowhere."),
+    ] = None
 
 
-class RegistryTable(_Table):
+class RegistryTable(Table):
     """What is found out about a model version when it is registered, and whose signature it must have."""
 
     prove: Annotated[
@@ -248,7 +112,7 @@ class RegistryTable(_Table):
     ] = None
 
 
-class DatasetTable(_Table):
+class DatasetTable(Table):
     """A named data set."""
 
     name: Name
@@ -261,7 +125,7 @@ class DatasetTable(_Table):
     contract: Annotated[str | None, Field(description="An ODCS v3.1 file, relative to this file.")] = None
 
 
-class FeatureViewTable(_Table):
+class FeatureViewTable(Table):
     """Values of a data set, looked up by entity as of an instant, at most ``ttl`` old."""
 
     name: Name
@@ -275,14 +139,14 @@ class FeatureViewTable(_Table):
     ] = None
 
 
-class SloTable(_Table):
+class SloTable(Table):
     """What the endpoint promises to its callers."""
 
     latency_p99: Duration = SloSettings().latency_p99
     availability: Annotated[float, Field(gt=0, lt=1)] = SloSettings().availability
 
 
-class LabelTable(_Table):
+class LabelTable(Table):
     """The truth that a prediction waits for; a window counts once ``horizon`` has passed since its end."""
 
     column: ColumnName
@@ -292,7 +156,7 @@ class LabelTable(_Table):
     ] = None
 
 
-class RolloutTable(_Table):
+class RolloutTable(Table):
     """How a challenger earns its place."""
 
     steps: Annotated[list[Step], Field(min_length=1)]
@@ -303,7 +167,7 @@ class RolloutTable(_Table):
     min_labels: Annotated[int, Field(ge=1)] = RolloutPlan(steps=()).min_labels
 
 
-class MonitorTable(_Table):
+class MonitorTable(Table):
     """When realised quality counts as decayed."""
 
     metric: Literal["auc", "brier"] = "auc"
@@ -312,7 +176,7 @@ class MonitorTable(_Table):
     level: Annotated[float, Field(gt=0.5, lt=1)] = MonitorSettings().level
 
 
-class RetrainTable(_Table):
+class RetrainTable(Table):
     """What starts a retraining, on which windows of history, and who approves its winner."""
 
     pipeline: Annotated[
@@ -331,14 +195,29 @@ class RetrainTable(_Table):
     approval: Literal["auto", "manual"] = "auto"
 
 
-class EndpointTable(_Table):
+class EndpointTable(Table):
     """A model behind an address, with everything that watches over it."""
 
     name: Name
     model: ModelAtAlias
-    entity: ColumnName
-    timestamp: ColumnName
-    label: LabelTable
+    entity: Annotated[
+        ColumnName | None,
+        Field(
+            description="The input that names what a row is about; without it each prediction stands alone."
+        ),
+    ] = None
+    timestamp: Annotated[
+        ColumnName | None, Field(description="The input with the instant of a row; given where entity is.")
+    ] = None
+    label: Annotated[
+        LabelTable | None,
+        Field(description="Without it the endpoint is served, but nothing is known of its quality."),
+    ] = None
+    batching: Annotated[BatchingTable, Field(default_factory=BatchingTable)]
+    limits: Annotated[LimitsTable, Field(default_factory=LimitsTable)]
+    edge: Annotated[EdgeTable, Field(default_factory=EdgeTable)]
+    fallback: Annotated[FallbackTable, Field(default_factory=FallbackTable)]
+    record: Annotated[RecordTable, Field(default_factory=RecordTable)]
     features: Annotated[list[str], Field(description="Names of feature views.")] = []
     slo: Annotated[SloTable, Field(default_factory=SloTable)]
     rollout: RolloutTable | None = None
@@ -346,7 +225,7 @@ class EndpointTable(_Table):
     retrain: RetrainTable | None = None
 
 
-class NotifyTable(_Table):
+class NotifyTable(Table):
     """Where alerts go besides the page."""
 
     kind: Literal["log", "webhook"]
@@ -355,7 +234,7 @@ class NotifyTable(_Table):
     ] = None
 
 
-class AdvisorTable(_Table):
+class AdvisorTable(Table):
     """The language model that ``ask --advisor project`` lets talk. It decides nothing, and nobody asks it unasked."""
 
     model: ProviderModel
@@ -371,7 +250,7 @@ class AdvisorTable(_Table):
     ).time_limit
 
 
-class SettingsFile(_Table):
+class SettingsFile(Table):
     """The whole file."""
 
     project: ProjectTable

@@ -76,6 +76,7 @@ def _column(found: Mapping[str, object], place: Place, notes: Notes) -> Column:
     options = found.get("logicalTypeOptions")
     limits = options if isinstance(options, dict) else {}
     pattern = limits.get("pattern")
+    longest = limits.get("maxLength")
     return Column(
         name=str(found["name"]),
         logical_type=str(found.get("logicalType", "")),
@@ -85,6 +86,7 @@ def _column(found: Mapping[str, object], place: Place, notes: Notes) -> Column:
         minimum=_number(limits.get("minimum")),
         maximum=_number(limits.get("maximum")),
         pattern=pattern if isinstance(pattern, str) else None,
+        max_length=longest if isinstance(longest, int) and not isinstance(longest, bool) else None,
         valid_values=_valid_values(found),
         availability=availability,
         description=str(found.get("description", "")).strip(),
