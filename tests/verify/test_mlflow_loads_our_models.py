@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from mlwright.adapters.sklearn.runtime import SklearnRuntime
+from mlwright.adapters.runtimes.sklearn import SklearnRuntime
 from mlwright.model.registry import Field, Signature
+from mlwright.ports.runtimes import scores_of
 
 pytestmark = pytest.mark.verify
 
@@ -90,7 +91,7 @@ def test_classifier(environment, ask, folder) -> None:
         example=example,
         categories={"carrier": CARRIERS},
     )
-    ours = runtime.load(folder).predict(columns)
+    ours = scores_of(runtime.load(folder), columns)
     theirs = asked(environment, ask, folder, columns)
     probabilities = np.array(theirs["answer"])
     assert probabilities.shape == (ROWS, 2)
@@ -115,4 +116,4 @@ def test_regressor(environment, ask, folder) -> None:
         categories={"carrier": CARRIERS},
     )
     theirs = asked(environment, ask, folder, columns)
-    np.testing.assert_allclose(theirs["answer"], runtime.load(folder).predict(columns), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(theirs["answer"], scores_of(runtime.load(folder), columns), rtol=0, atol=1e-9)

@@ -24,10 +24,11 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from mlwright.adapters.sklearn.runtime import SklearnRuntime
-from mlwright.adapters.sklearn.trust import TRUSTED
+from mlwright.adapters.runtimes.sklearn import SklearnRuntime
+from mlwright.adapters.runtimes.trust import TRUSTED
 from mlwright.errors import ModelLoadFailed, ModelUntrusted, SignatureMismatch, UsageError
 from mlwright.model.registry import Field, Signature
+from mlwright.ports.runtimes import scores_of
 
 SCORE = (Field(name="score", type="double"),)
 NUMBERS = Signature(inputs=(Field(name="a", type="double"), Field(name="b", type="double")), outputs=SCORE)
@@ -77,7 +78,7 @@ def test_classifiers_give_the_probability_of_the_second_class(model, folder) -> 
     model.fit(X, CLASS)
     loaded = save(model, folder).load(folder)
     columns = {"a": X[:9, 0].tolist(), "b": X[:9, 1].tolist()}
-    assert loaded.predict(columns) == model.predict_proba(X[:9])[:, 1].tolist()
+    assert scores_of(loaded, columns) == model.predict_proba(X[:9])[:, 1].tolist()
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_regressors_give_the_value(model, folder) -> None:
     model.fit(X, VALUE)
     loaded = save(model, folder).load(folder)
     columns = {"a": X[:9, 0].tolist(), "b": X[:9, 1].tolist()}
-    assert loaded.predict(columns) == model.predict(X[:9]).tolist()
+    assert scores_of(loaded, columns) == model.predict(X[:9]).tolist()
 
 
 def test_stored_pipeline_and_ours_agree(folder) -> None:
@@ -101,15 +102,17 @@ def test_stored_pipeline_and_ours_agree(folder) -> None:
     loaded = save(model, folder, MIXED, rows, levels).load(folder)
     described = yaml.safe_load((folder / "MLmodel").read_text())["flavors"]["sklearn"]
     alone = skops.io.load(folder / described["pickled_model"], trusted=described["skops_trusted_types"])
-    assert alone.predict_proba(pl.DataFrame(rows))[:, 1].tolist() == loaded.predict(rows)
-    assert len(set(loaded.predict(rows))) > 3
+    assert alone.predict_proba(pl.DataFrame(rows))[:, 1].tolist() == scores_of(loaded, rows)
+    assert len(set(scores_of(loaded, rows))) > 3
 
 
 def test_model_fitted_on_named_columns(folder) -> None:
     frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1]})
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame, CLASS)
     loaded = save(model, folder).load(folder)
-    assert loaded.predict(EXAMPLE) == pytest.approx(model.predict_proba(pl.DataFrame(EXAMPLE))[:, 1].tolist())
+    assert scores_of(loaded, EXAMPLE) == pytest.approx(
+        model.predict_proba(pl.DataFrame(EXAMPLE))[:, 1].tolist()
+    )
     assert list(model.feature_names_in_) == ["a", "b"], "the caller's model is left as it was"
 
 
@@ -182,7 +185,7 @@ class TestSaveRefuses:
 def test_missing_value_that_the_estimator_refuses(folder) -> None:
     loaded = save(LogisticRegression().fit(X, CLASS), folder).load(folder)
     with pytest.raises(SignatureMismatch, match="NaN"):
-        loaded.predict({"a": [None], "b": [1.0]})
+        scores_of(loaded, {"a": [None], "b": [1.0]})
 
 
 class TestUntrustedFiles:

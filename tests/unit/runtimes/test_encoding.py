@@ -3,14 +3,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlwright.adapters.sklearn.columns import MatrixEncoder
+from mlwright.adapters.runtimes.columns import MatrixEncoder, fits_matrix, width_of
 from mlwright.errors import SignatureMismatch
+from mlwright.model.batches import Batch, Columns, batch_of
 from mlwright.model.registry import Field, Signature
 
 
-def encoder(*fields: tuple[str, str], required: bool = True) -> MatrixEncoder:
+class Encoder:
+    """Batches as they are made of columns, and their matrix."""
+
+    def __init__(self, signature: Signature, categories: dict[str, tuple[str, ...]]) -> None:
+        self.fields = signature.inputs
+        self.matrix = MatrixEncoder(signature, categories)
+
+    def encode(self, columns: Columns) -> np.ndarray:
+        return self.matrix.encode(batch_of(self.fields, columns))
+
+
+def encoder(*fields: tuple[str, str], required: bool = True) -> Encoder:
     inputs = tuple(Field(name=name, type=kind, required=required) for name, kind in fields)
-    return MatrixEncoder(
+    return Encoder(
         Signature(inputs=inputs, outputs=(Field(name="score", type="double"),)),
         {name: ("AA", "B6", "UA") for name, kind in fields if kind == "string"},
     )
@@ -92,3 +104,42 @@ def test_numbers_are_exact(values) -> None:
 def test_levels(values) -> None:
     codes = {"AA": 0.0, "B6": 1.0, "UA": 2.0}
     np.testing.assert_array_equal(one("string", values), [codes.get(value, nan) for value in values])
+
+
+class TestMatrixBatches:
+    NAMES = ("a", "b")
+    SIGNATURE = Signature(
+        inputs=tuple(Field(name=name, type="double") for name in NAMES),
+        outputs=(Field(name="score", type="double"),),
+    )
+
+    def test_a_matrix_passes_as_it_is(self) -> None:
+        matrix = np.array([[1.0, 2.0], [3.0, nan]])
+        encoded = MatrixEncoder(self.SIGNATURE, {}).encode(Batch(2, matrix=matrix, names=self.NAMES))
+        assert encoded is matrix
+
+    def test_the_order_of_the_model(self) -> None:
+        matrix = np.array([[1.0, 2.0]])
+        turned = MatrixEncoder(self.SIGNATURE, {}, names=("b", "a"), dtype="float32")
+        encoded = turned.encode(Batch(1, matrix=matrix, names=self.NAMES))
+        assert encoded.tolist() == [[2.0, 1.0]]
+        assert encoded.dtype == np.float32
+        assert encoded.flags.c_contiguous
+
+    def test_one_tensor_is_the_matrix(self) -> None:
+        signature = Signature(inputs=(Field(name="x", type="double", shape=(3,)),), outputs=())
+        batch = batch_of(signature.inputs, {"x": [[1, 2, 3], [4, 5, 6]]})
+        assert MatrixEncoder(signature, {}).encode(batch).tolist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+        assert width_of(signature) == 3
+        assert fits_matrix(signature, {})
+
+    def test_what_cannot_be_encoded(self) -> None:
+        texts = Signature(inputs=(Field(name="c", type="string"),), outputs=())
+        assert not fits_matrix(texts, {})
+        assert fits_matrix(texts, {"c": ("AA",)})
+        assert not fits_matrix(
+            Signature(
+                inputs=(*self.SIGNATURE.inputs, Field(name="x", type="double", shape=(2,))), outputs=()
+            ),
+            {},
+        )

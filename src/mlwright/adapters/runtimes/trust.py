@@ -7,7 +7,7 @@ without bounds checks (https://github.com/scikit-learn/scikit-learn/pull/34558),
 crash the server or read beyond its memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -49,14 +49,19 @@ TRUSTED: Final = frozenset(
 )
 
 
-def types_to_trust(data: bytes, where: str) -> list[str]:
+def types_to_trust(data: bytes, where: str, more: Collection[str] = ()) -> list[str]:
     """The types in a skops file that skops asks about; all of them are on the list. Constructs nothing.
+
+    Args:
+        data: the file.
+        where: its path, for the message.
+        more: types that somebody else vouched for (the ``skops_trusted_types`` of a registered version).
 
     Raises:
         ModelUntrusted: naming those that are not.
     """
     asked = set(skops.io.get_untrusted_types(data=data))
-    strange = sorted(asked - TRUSTED)
+    strange = sorted(asked - TRUSTED - set(more))
     if strange:
         raise ModelUntrusted(
             f"the model holds types that are not trusted: {', '.join(strange)}",

@@ -1,1 +1,0 @@
-"""scikit-learn models in MLflow Model folders, stored with skops."""
