@@ -5,18 +5,24 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from mlwright.model.batches import Array, Batch
 from mlwright.model.endpoints import Route, Variant
 from mlwright.model.features import FeatureView
 from mlwright.model.ids import EndpointName, ModelName
-from mlwright.model.predictions import LabelBlock, PredictionBlock, PredictRequest
+from mlwright.model.predictions import LabelBlock
 from mlwright.model.registry import Field, Signature
 from mlwright.model.settings import EndpointSettings, LabelSettings
+from mlwright.stages.serving.asks import Ask
+from mlwright.stages.serving.blocks import PredictionBlock
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.journal import Journal
 from mlwright.stages.serving.log import PredictionLog
+from mlwright.stages.serving.rows import plain_values
 from mlwright.testing.fakes.clock import ManualClock
 from mlwright.testing.fakes.online_store import MemoryOnlineStore
 
@@ -26,25 +32,46 @@ HOUR = 3_600_000_000
 
 @dataclass
 class Echo:
-    """A model whose score says who scored what: the version, and the row's x as a fraction."""
+    """A model whose score says who scored what: the version, and the row's x as a fraction.
+
+    ``broken`` is raised by every call, ``poison`` by a batch that has this x. ``kinds`` are the types of the inputs
+    that are no doubles. ``vector`` adds an output of two numbers a row.
+    """
 
     version: int
     names: tuple[str, ...] = ("x",)
     broken: Exception | None = None
+    poison: float | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    vector: bool = False
     seen: list[Mapping[str, Sequence[object]]] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    closed: int = 0
 
     @property
     def signature(self) -> Signature:
+        outputs = (Field(name="score", type="double"),)
+        if self.vector:
+            outputs = (*outputs, Field(name="pair", type="double", shape=(2,)))
         return Signature(
-            inputs=tuple(Field(name=name, type="double") for name in self.names),
-            outputs=(Field(name="score", type="double"),),
+            inputs=tuple(Field(name=name, type=self.kinds.get(name, "double")) for name in self.names),
+            outputs=outputs,
         )
 
-    def predict(self, columns: Mapping[str, Sequence[object]]) -> list[float]:
-        self.seen.append(columns)
+    def infer(self, batch: Batch) -> Mapping[str, Array]:
+        assert not self.closed, "a closed model was asked"
+        self.batches.append(batch)
+        self.seen.append({name: plain_values(batch.column(name)) for name in self.names if batch.has(name)})
         if self.broken is not None:
             raise self.broken
-        return [self.version + float(x or 0.0) / 1000 for x in columns["x"]]  # type: ignore[arg-type]
+        x = np.nan_to_num(batch.column("x").astype(np.float64))
+        if self.poison is not None and (x == self.poison).any():
+            raise RuntimeError("poison")
+        score = self.version + x / 1000
+        return {"score": score, "pair": np.stack([score, -score], axis=1)} if self.vector else {"score": score}
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def _variant(name: str, version: int, share: float) -> Variant:
@@ -85,9 +112,11 @@ def _labels(ids: Sequence[str], values: Sequence[float], **changes: object) -> L
     return LabelBlock(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def _ask(keys: Sequence[str], request: str = "r", **inputs: list[object]) -> PredictRequest:
-    columns: dict[str, list[object]] = {"x": [float(row) for row in range(len(keys))], **inputs}
-    return PredictRequest(id=request, entity_keys=list(keys), event_times=[NOON] * len(keys), inputs=columns)
+def _ask(keys: Sequence[str], request: str = "r", **inputs: object) -> Ask:
+    """Columns by name, x unless it is given; None leaves a column out."""
+    columns: dict[str, Any] = {"x": [float(row) for row in range(len(keys))], **inputs}
+    sent = {name: column for name, column in columns.items() if column is not None}
+    return Ask(id=request, rows=len(keys), columns=sent, keys=list(keys), times=[NOON] * len(keys))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from mlwright.errors import DatabaseUnavailable, NotFound
+from mlwright.errors import DatabaseUnavailable, ModelLoadFailed, NotFound, Unsupported
 from mlwright.stages.serving import host as host_module
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.host import InferenceHost
@@ -13,19 +15,33 @@ def routes() -> list:
 
 @pytest.fixture
 def host(kit, spec, models, journal, clock, routes) -> InferenceHost:
+    def load(variant):
+        return replace(models[variant.version], seen=[])  # each endpoint holds its own, and closes it
+
     def core(name: str) -> EndpointCore:
-        from dataclasses import replace
+        return EndpointCore(replace(spec, name=name), [], None, load, journal, clock)
 
-        return EndpointCore(
-            replace(spec, name=name), [], None, lambda each: models[each.version], journal, clock
-        )
+    cores = {name: core(name) for name in ("delay", "churn")}
+    return InferenceHost(cores, lambda: list(routes), journal, Database(kit, routes))
 
-    return InferenceHost({name: core(name) for name in ("delay", "churn")}, lambda: list(routes), journal)
+
+class Database:
+    """Fills ``Releasing`` on the list of routes that the host reads."""
+
+    def __init__(self, kit, routes) -> None:
+        self._kit = kit
+        self._routes = routes
+
+    def load(self, endpoint: str, version: int | None) -> None:
+        self._routes[:] = [at(self._kit, endpoint, version or 3, len(self._routes) + 10)]
+
+    def unload(self, endpoint: str) -> None:
+        self._routes[:] = [
+            replace(each, generation=each.generation + 1, variants=()) for each in self._routes
+        ]
 
 
 def at(kit, endpoint: str, version: int, generation: int):
-    from dataclasses import replace
-
     return replace(kit.route(kit.variant("champion", version, 1.0), generation=generation), endpoint=endpoint)
 
 
@@ -43,7 +59,7 @@ def test_new_routes_are_put_in_force(kit, host, routes) -> None:
     assert host.refresh() == {"delay": 1}
     routes[:] = [at(kit, "delay", 2, 2), at(kit, "churn", 1, 7)]
     assert host.poll() == {"delay": 2, "churn": 7}
-    assert host.core("delay").predict(kit.ask(["a"])).model_versions == ["m/2"]
+    assert list(host.core("delay").predict(kit.ask(["a"])).versions) == ["m/2"]
     assert host.status("delay").ready
 
 
@@ -57,7 +73,7 @@ def test_one_bad_model_takes_nobody_down(kit, host, routes) -> None:
     assert "m/9 cannot be used" in (status.reason or "")
     assert "next:" not in (status.reason or "")
     assert status.next_command == "mlwright doctor"
-    assert host.core("delay").predict(kit.ask(["a"])).model_versions == ["m/1"]
+    assert list(host.core("delay").predict(kit.ask(["a"])).versions) == ["m/1"]
     assert host.status("churn").ready
 
 
@@ -95,7 +111,7 @@ def test_routes_that_cannot_be_read(kit, spec, journal, host, routes) -> None:
     host._read_routes = fail
     with pytest.raises(DatabaseUnavailable):
         host.refresh()
-    assert host.core("delay").predict(kit.ask(["a"])).scores == [1.0]
+    assert host.core("delay").predict(kit.ask(["a"])).outputs["score"].tolist() == [1.0]
 
 
 def test_unknown_endpoint(host) -> None:
@@ -103,3 +119,53 @@ def test_unknown_endpoint(host) -> None:
         host.core("dely")
     with pytest.raises(NotFound):
         host.status("nobody")
+
+
+def test_unload_gives_the_models_back_and_says_so(kit, host, routes) -> None:
+    routes[:] = [at(kit, "delay", 1, 1)]
+    host.refresh()
+    host.unload("delay")
+    status = host.status("delay")
+    assert (status.ready, status.serving, status.reason) == (False, False, "unloaded")
+    assert status.next_command == "mlwright deploy delay"
+    with pytest.raises(ModelLoadFailed):
+        host.core("delay").predict(kit.ask(["a"]))
+    host.load("delay")
+    assert list(host.core("delay").predict(kit.ask(["a"])).versions) == ["m/3"]
+    host.load("delay", 2)
+    assert list(host.core("delay").predict(kit.ask(["a"])).versions) == ["m/2"]
+    assert host.status("delay").ready
+
+
+def test_a_version_that_this_process_cannot_load_is_said_to_who_asked(kit, host, routes) -> None:
+    routes[:] = [at(kit, "delay", 1, 1)]
+    host.refresh()
+    with pytest.raises(ModelLoadFailed, match="m/9"):
+        host.load("delay", 9)
+    assert list(host.core("delay").predict(kit.ask(["a"])).versions) == ["m/1"]
+
+
+def test_loading_is_seen_while_it_goes_on(kit, host, routes) -> None:
+    seen = []
+    core = host.core("delay")
+    load = core._load
+
+    def watched(variant):
+        seen.append(host.status("delay").loading)
+        return load(variant)
+
+    core._load = watched
+    routes[:] = [at(kit, "delay", 1, 1)]
+    host.refresh()
+    assert seen == [True]
+    assert not host.status("delay").loading
+
+
+def test_a_host_that_changes_nothing(host, journal) -> None:
+    alone = InferenceHost(host.cores, list, journal)
+    for change in (alone.load, alone.unload):
+        with pytest.raises(Unsupported) as refusal:
+            change("delay")
+        assert refusal.value.next_command == "mlwright deploy delay"
+        with pytest.raises(NotFound):
+            change("nobody")

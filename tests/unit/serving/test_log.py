@@ -1,6 +1,8 @@
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,6 +43,9 @@ def test_empty(log) -> None:
             "latency_us": pl.Int64,
             "block_rows": pl.Int64,
             "error": pl.String,
+            "flags": pl.String,
+            "degraded": pl.String,
+            "weight": pl.Float64,
         }
     )
     assert log.labels(hours(0, 1)).schema == pl.Schema(
@@ -50,6 +55,7 @@ def test_empty(log) -> None:
             "label": pl.Float64,
             "observed_at": INSTANT,
             "received_at": INSTANT,
+            "event_time": INSTANT,
         }
     )
     assert log.features(None).columns == ["prediction_id", "entity_key", "event_time"]
@@ -91,12 +97,137 @@ def test_rows(kit, journal, log, settle) -> None:
     no = "ValueError: no"
     one = NOON + timedelta(hours=1)
     assert frame.sort("variant", "prediction_id").rows() == [
-        ("a.0", "flight 0", NOON, NOON, "challenger", "m/2", 1, False, None, 70, 2, no),
-        ("a.1", "flight 1", one, NOON, "challenger", "m/2", 1, False, None, 70, 2, no),
-        ("a.0", "flight 0", NOON, NOON, "champion", "m/1", 1, True, 0.0, 900, 2, None),
-        ("a.1", "flight 1", one, NOON, "champion", "m/1", 1, True, 0.1, 900, 2, None),
+        ("a.0", "flight 0", NOON, NOON, "challenger", "m/2", 1, False, None, 70, 2, no, None, None, 1.0),
+        ("a.1", "flight 1", one, NOON, "challenger", "m/2", 1, False, None, 70, 2, no, None, None, 1.0),
+        ("a.0", "flight 0", NOON, NOON, "champion", "m/1", 1, True, 0.0, 900, 2, None, None, None, 1.0),
+        ("a.1", "flight 1", one, NOON, "champion", "m/1", 1, True, 0.1, 900, 2, None, None, None, 1.0),
     ]
     assert log.predictions(None, served_only=True)["variant"].to_list() == ["champion", "champion"]
+
+
+def test_matrix_is_read_like_columns(kit, journal, log, settle) -> None:
+    """Numbers as raw bytes, of either width, beside blocks with columns and with other names."""
+    for request, kind in (("a", "<f8"), ("b", "<f4")):
+        numbers = np.array([[1.5, np.nan], [2.0, 3.25]], dtype=kind)
+        journal.append(kit.block(request, 2, features={}, matrix=numbers.tobytes(), names=("x", "y")))
+    journal.append(kit.block("c", 2, features={"y": [1, None], "z": ["u", "v"]}))
+    settle()
+    frame = log.features(None).sort("prediction_id")
+    assert frame["x"].to_list() == [1.5, 2.0, 1.5, 2.0, None, None]
+    assert frame["y"].to_list() == [None, 3.25, None, 3.25, 1.0, None]
+    assert frame["z"].to_list() == [None] * 4 + ["u", "v"]
+
+
+def test_endpoints_in_turns(kit, journal, log, settle) -> None:
+    """Every block goes to its own rows, whoever was logged before it and however it was written."""
+    for turn in range(3):
+        journal.append(
+            kit.block(f"a{turn}", 2, features={}, matrix=np.array([turn, 9.0]).tobytes(), names=("x",)),
+            kit.block(f"a{turn}", 2, features={}, variant="challenger"),
+            kit.block(f"b{turn}", 1, features={}, matrix=np.array([turn, 7.0]).tobytes(), names=("y", "x")),
+            kit.block(f"c{turn}", 1, features={"x": [turn + 0.5], "z": ["u"]}),
+            kit.block(f"d{turn}", 1, features={"y": ["text"]}),
+        )
+    settle()
+    frame = log.features(None).sort("prediction_id")
+    assert frame["x"].to_list() == [0, 9, 1, 9, 2, 9, 7, 7, 7, 0.5, 1.5, 2.5, None, None, None]
+    assert frame["y"].to_list() == [None] * 6 + ["0.0", "1.0", "2.0"] + [None] * 3 + ["text"] * 3
+    assert frame["z"].to_list() == [None] * 9 + ["u"] * 3 + [None] * 3
+
+
+def test_what_may_be_empty_stands_for_the_usual(kit, journal, log, settle) -> None:
+    journal.append(kit.block("a", 2, entity_keys=[], event_times=[], served=[], scores=[]))
+    settle()
+    frame = log.predictions(None)
+    assert frame["entity_key"].to_list() == ["a.0", "a.1"]
+    assert frame["event_time"].to_list() == [NOON, NOON]
+    assert frame["served"].to_list() == [True, True]
+    assert frame["score"].to_list() == [None, None]
+
+
+def test_outputs_flags_and_fallbacks(kit, journal, log, settle) -> None:
+    outputs = {"label": ["cat", "dog"], "odds": [[0.9, 0.1], [0.2, 0.8]]}
+    journal.append(
+        kit.block("a", 2, scores=[], outputs=outputs, flags=["", "x[1]: 9 is too large"], weight=4.0)
+    )
+    journal.append(
+        kit.block("a", 2, variant="challenger", served=[False] * 2, outputs={"label": ["cow"] * 2})
+    )
+    journal.append(kit.block("b", 1, degraded="default"))
+    settle()
+    frame = log.predictions(None, served_only=True).sort("prediction_id")
+    assert frame["flags"].to_list() == [None, "x[1]: 9 is too large", None]
+    assert frame["degraded"].to_list() == [None, None, "default"]
+    assert frame["weight"].to_list() == [4.0, 4.0, 1.0]
+    given = log.outputs(None).sort("variant", "prediction_id")
+    assert given["label"].to_list() == ["cow", "cow", "cat", "dog"]
+    assert given["odds"].to_list() == [None, None, [0.9, 0.1], [0.2, 0.8]]
+    assert log.outputs(None, served_only=True)["variant"].unique().to_list() == ["champion"]
+
+
+def test_without_outputs_there_are_none(kit, journal, log, settle) -> None:
+    assert log.outputs(None).is_empty()
+    journal.append(kit.block("a"))
+    settle()
+    assert log.outputs(None).columns == ["prediction_id", "entity_key", "event_time", "variant", "served"]
+    assert log.outputs(None).is_empty()
+
+
+def test_number_that_is_masked_from_some_day_on(kit, journal, log, settle) -> None:
+    journal.append(kit.block("a", 1, features={"x": [1.5]}))
+    settle()
+    journal.append(kit.block("b", 1, features={"x": ["0c4f"]}, event_times=[kit.noon + 1]))
+    settle()
+    assert log.features(None)["x"].to_list() == ["1.5", "0c4f"]
+
+
+def test_block_that_does_not_hold_together_costs_itself_only(kit, journal, log, settle) -> None:
+    journal.append(kit.block("a"), kit.block("b", scores=[1.0]), kit.block("c", matrix=b"123", names=("x",)))
+    settle()
+    assert set(log.features(None)["prediction_id"]) == {"a.0", "a.1", "a.2"}
+    assert set(log.predictions(None)["prediction_id"]) >= {"a.0", "a.1", "a.2"}
+    assert "b.0" not in log.predictions(None)["prediction_id"]
+
+
+def test_label_of_an_entity_at_an_instant(kit, journal, log, settle) -> None:
+    """Each instant has its own label; the entity without an instant is a third."""
+    named = {"prediction_ids": [], "entity_keys": ["e", "e", "e"]}
+    journal.append(kit.labels([], [1, 2, 3], event_times=[5, 6, None], **named))
+    settle()
+    journal.append(
+        kit.labels(
+            [],
+            [4, 5],
+            received_at=kit.noon + 11 * kit.hour,
+            event_times=[6, None],
+            prediction_ids=["", "p"],
+            entity_keys=["e", ""],
+        )
+    )
+    settle()
+    frame = log.labels(None).sort("label")
+    assert frame["label"].to_list() == [1, 3, 4, 5]
+    assert frame["prediction_id"].to_list() == [None, None, None, "p"]
+    assert frame["entity_key"].to_list() == ["e", "e", "e", None]
+    assert frame["event_time"].dt.epoch("us").to_list() == [5, None, 6, None]
+
+
+def test_log_of_an_older_version(tmp_path) -> None:
+    """The folder was written by the version before outputs, flags, weights and instants of labels."""
+    folder = tmp_path / "old"
+    shutil.copytree(Path(__file__).parent / "old_log", folder)
+    old = PredictionLog(folder)
+    for _ in range(3):  # as it lies there, as segments, merged
+        frame = old.predictions(None).sort("prediction_id", "variant")
+        assert frame["prediction_id"].to_list() == ["a.0", "a.0", "a.1", "a.1", "b.0", "b.1"]
+        assert frame["score"].to_list() == [0.1, 0.1, None, None, 0.1, None]
+        assert frame["weight"].to_list() == [1.0] * 6
+        assert frame["degraded"].null_count() == 6
+        assert old.features(None).sort("prediction_id")["x"].to_list() == [1.0, None, 1.0, None]
+        assert old.labels(None)["entity_key"].to_list() == [None, "e1"]
+        assert old.labels(None)["event_time"].null_count() == 2
+        assert old.outputs(None).is_empty()
+        old.compact()
 
 
 def test_windows_are_half_open_on_event_time(kit, journal, log, settle) -> None:

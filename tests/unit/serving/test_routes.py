@@ -82,3 +82,12 @@ def test_two_writers_at_once(engine: Engine) -> None:
     with engine.connect() as tx, pytest.raises(Conflict, match="at the same time") as caught:
         set_route(tx, DELAY, [CHAMPION], at=AT)
     assert "mlwright deploy delay" in str(caught.value)
+
+
+def test_a_route_without_variants_takes_the_endpoint_out_of_service(engine: Engine) -> None:
+    with engine.begin() as tx:
+        first = set_route(tx, DELAY, [CHAMPION], at=AT)
+        out = set_route(tx, DELAY, [], at=AT)
+    with engine.begin() as tx:
+        assert current_route(tx, DELAY) == out
+    assert (out.generation, out.salt, out.variants) == (2, first.salt, ())

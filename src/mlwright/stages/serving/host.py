@@ -2,23 +2,46 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
-from mlwright.errors import MlwrightError, NotFound
+from mlwright.errors import MlwrightError, NotFound, Unsupported
 from mlwright.model.endpoints import Route
 from mlwright.stages.serving.core import EndpointCore
-from mlwright.stages.serving.journal import Journal
+from mlwright.stages.serving.journal import Recorder
+from mlwright.stages.serving.slots import Slots
 
 _LONGEST_WAIT_S: Final = 60.0
+
+
+class Releasing(Protocol):
+    """What changes the route of an endpoint for all inference processes: each finds it in the database."""
+
+    def load(self, endpoint: str, version: int | None) -> None:
+        """Put a version behind the endpoint; None: the one that its alias names.
+
+        Raises:
+            NotFound: no such endpoint or version.
+            MlwrightError: the version does not load, or may not be put there.
+        """
+
+    def unload(self, endpoint: str) -> None:
+        """Take the endpoint out of service; nothing happens where it is so already.
+
+        Raises:
+            NotFound: no such endpoint.
+            Conflict: a rollout is under way.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointStatus:
     """Whether an endpoint serves the newest route, and if not, why and what to type.
 
-    ``serving`` is True as well while an older route answers because the newest one cannot be loaded.
+    ``serving`` is True as well while an older route answers because the newest one cannot be loaded, or a fallback
+    because the model's process is down; ``loading`` while a new one is being put in force.
     """
 
     endpoint: str
@@ -27,6 +50,7 @@ class EndpointStatus:
     generation: int | None
     reason: str | None = None
     next_command: str | None = None
+    loading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +70,25 @@ class InferenceHost:
         self,
         cores: Mapping[str, EndpointCore],
         read_routes: Callable[[], Sequence[Route]],
-        journal: Journal,
+        journal: Recorder,
+        releasing: Releasing | None = None,
+        slots: Slots | None = None,
+        log: Path | None = None,
     ) -> None:
+        """
+        Args:
+            cores: the endpoints by name.
+            read_routes: the routes in force, from the database.
+            journal: what all cores log to; closed with the host.
+            releasing: what loads and unloads for all processes; None: nothing does here.
+            slots: the counters of this process; closed with the host.
+            log: the folder of the prediction log, whose rings the metrics show.
+        """
+        self.log = log
+        self._slots = slots
         self._cores = dict(cores)
+        self._releasing = releasing
+        self._loading: str | None = None
         self._read_routes = read_routes
         self._journal = journal
         self._failures: dict[str, _Failure] = {}
@@ -62,8 +102,12 @@ class InferenceHost:
 
     @property
     def ready(self) -> bool:
-        """Whether the routes were read at least once; endpoints without a model do not count."""
-        return self._read_once
+        """Whether the routes were read at least once, and not every endpoint that has a model lacks its process.
+
+        Endpoints without a model do not count, and one that is down does not take the others out of service.
+        """
+        served = [core for core in self._cores.values() if core.route is not None and core.route.variants]
+        return self._read_once and (not served or any(_answers(core) for core in served))
 
     def core(self, name: str) -> EndpointCore:
         """The endpoint of that name.
@@ -82,7 +126,8 @@ class InferenceHost:
         Raises:
             NotFound: no endpoint has this name.
         """
-        route = self.core(name).route
+        core = self.core(name)
+        route = core.route
         failure = self._failures.get(name)
         reason = next_command = None
         if failure is not None:
@@ -90,14 +135,44 @@ class InferenceHost:
             next_command = failure.error.next_command or "mlwright doctor"
         elif route is None:
             reason, next_command = "no model was deployed to it yet", f"mlwright deploy {name}"
+        elif not route.variants:
+            reason, next_command = "unloaded", f"mlwright deploy {name}"
+        elif core.trouble is not None:
+            reason, next_command = f"its model cannot answer: {core.trouble}", "mlwright doctor"
         return EndpointStatus(
             endpoint=name,
             ready=reason is None,
-            serving=route is not None,
+            serving=route is not None and bool(route.variants) and _answers(core),
             generation=route.generation if route else None,
             reason=reason,
             next_command=next_command,
+            loading=self._loading == name,
         )
+
+    def load(self, name: str, version: int | None = None) -> None:
+        """Put a version behind an endpoint in all processes, and in this one before this returns. It blocks.
+
+        Raises:
+            Unsupported: this process was given nothing that changes routes.
+            MlwrightError: see :class:`Releasing`; or this process cannot put it in force.
+        """
+        self.core(name)
+        self._changes(name).load(name, version)
+        self.refresh()
+        failure = self._failures.get(name)
+        if failure is not None:
+            raise failure.error
+
+    def unload(self, name: str) -> None:
+        """Take an endpoint out of service in all processes, and in this one before this returns. It blocks.
+
+        Raises:
+            Unsupported: this process was given nothing that changes routes.
+            MlwrightError: see :class:`Releasing`.
+        """
+        self.core(name)
+        self._changes(name).unload(name)
+        self.refresh()
 
     def refresh(self) -> dict[str, int]:
         """Read the routes and put what is new in force, now.
@@ -118,8 +193,10 @@ class InferenceHost:
         return self._refresh(patient=True)
 
     def close(self) -> None:
-        """Close the journal. What was acknowledged is in it already."""
+        """Close journal and counters. What was acknowledged is in the journal already."""
         self._journal.close()
+        if self._slots is not None:
+            self._slots.close()
 
     def _refresh(self, *, patient: bool) -> dict[str, int]:
         with self._lock:
@@ -140,6 +217,8 @@ class InferenceHost:
             failure = None
         if patient and failure is not None and monotonic() < failure.again_at:
             return
+        if core.route != route:
+            self._loading = name
         try:
             core.apply(route)
         except MlwrightError as error:
@@ -147,3 +226,17 @@ class InferenceHost:
             self._failures[name] = _Failure(route, error, wait_s, monotonic() + wait_s)
         else:
             self._failures.pop(name, None)
+        finally:
+            self._loading = None
+
+    def _changes(self, name: str) -> Releasing:
+        if self._releasing is None:
+            raise Unsupported(
+                "models are neither loaded nor unloaded over this server",
+                next_command=f"mlwright deploy {name}",
+            )
+        return self._releasing
+
+
+def _answers(core: EndpointCore) -> bool:
+    return core.has_fallback or core.trouble is None

@@ -1,4 +1,4 @@
-"""The journal: what a serving process wrote before it answered.
+"""The journal: what a serving process was given before it answered, on its way to a segment.
 
 One process writes ``<log>/journal/<kind>-<started_us>-<pid>-<seq>.mlj`` and holds an exclusive ``flock``
 on the file as long as it may append; whoever gets that lock knows that the writer closed the file or is
@@ -10,31 +10,33 @@ frames::
     4 bytes  CRC-32 of length and payload, little endian
     payload  msgpack map of a PredictionBlock or LabelBlock
 
-``append`` hands its frames to the kernel by one ``write`` on an O_APPEND descriptor and returns
-afterwards, so what was acknowledged survives the death of the process. A loss of power is another matter:
-labels, which cannot be had again, are also forced to the disk (``fdatasync``; measured 0.25 ms in the
-median and 2 ms at p99 on the build machine's virtual disk, once a feedback call), predictions are not (6
-µs a write; up to about 30 s of them may be lost with the power).
+``append`` hands its frames to the kernel by one ``write`` on an O_APPEND descriptor and returns afterwards, so what
+was acknowledged survives the death of the process. Labels, which cannot be had again, are also forced to the disk
+(``fdatasync``; measured 0.25 ms in the median and 2 ms at p99 on the build machine's virtual disk, once a feedback
+call), so that they survive a loss of power too. Predictions are not (up to about 30 s of them may be lost with the
+power). A serving process does not even wait for the ``write`` of a prediction: see ``ring.py``.
 """
 
 import fcntl
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 from zlib import crc32
 
 import msgspec
 
 from mlwright.errors import StorageError
 from mlwright.model.instants import to_micros
-from mlwright.model.predictions import LabelBlock, PredictionBlock
+from mlwright.model.predictions import LabelBlock
 from mlwright.ports.clock import Clock
+from mlwright.stages.serving.blocks import PredictionBlock
 
 Block: TypeAlias = PredictionBlock | LabelBlock
+Buffer: TypeAlias = bytes | memoryview
 
 PREDICTIONS: Final = "predictions"
 LABELS: Final = "labels"
@@ -45,6 +47,28 @@ _LENGTH: Final = struct.Struct("<I")
 ROLL_BYTES: Final = 8 << 20
 
 _encoder = msgspec.msgpack.Encoder()
+
+
+class Recorder(Protocol):
+    """Where the core logs what it answered and the labels it was sent: a ``RingJournal``, or a plain ``Journal``."""
+
+    def append(self, *blocks: Block, refuse: bool = False) -> None:
+        """Log blocks, all of them or none; when this returns they survive the death of the process.
+
+        Args:
+            blocks: what to log.
+            refuse: whether a full ring raises Overloaded; else the predictions are dropped and counted.
+
+        Raises:
+            Overloaded: the ring is full, and ``refuse`` is set.
+            StorageError: the file system did not take them; nothing of this call was kept.
+        """
+
+    def roll(self) -> None:
+        """Close the files, so that compaction may take them; the next append starts new ones."""
+
+    def close(self) -> None:
+        """Give back what is held open; nothing that was logged is lost."""
 
 
 class Journal:
@@ -62,8 +86,8 @@ class Journal:
         }
         self._lock = Lock()
 
-    def append(self, *blocks: Block) -> None:
-        """Write blocks; when this returns they survive the death of the process.
+    def append(self, *blocks: Block, refuse: bool = False) -> None:
+        """Write blocks, each waiting for the file system; nothing is ever dropped, whatever ``refuse`` says.
 
         Raises:
             StorageError: the file system did not take them; nothing of this call was kept.
@@ -74,7 +98,16 @@ class Journal:
             frames[kind] = frames.get(kind, b"") + encode_frame(block)
         with self._lock:
             for kind, data in frames.items():
-                self._files[kind].append(data)
+                self._files[kind].append((data,))
+
+    def take(self, frames: Sequence[Buffer]) -> None:
+        """Write predictions that are frames already; together they are whole frames.
+
+        Raises:
+            StorageError: the file system did not take them; nothing of this call was kept.
+        """
+        with self._lock:
+            self._files[PREDICTIONS].append(frames)
 
     def roll(self) -> None:
         """Close the files, so that compaction may take them; the next append starts new ones."""
@@ -99,7 +132,7 @@ class _JournalFile:
         self._fd: int | None = None
         self._size = 0
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: Sequence[Buffer]) -> None:
         try:
             if self._fd is None:
                 self._fd = self._create()
@@ -112,15 +145,16 @@ class _JournalFile:
                 why=str(error),
                 next_command="mlwright doctor",
             ) from error
-        self._size += len(data)
+        self._size += sum(map(len, data))
         if self._size >= self._roll_bytes:
             self.close()
 
-    def _write(self, fd: int, data: bytes) -> None:
-        written = 0
+    def _write(self, fd: int, data: Sequence[Buffer]) -> None:
         try:
-            while written < len(data):
-                written += os.write(fd, data[written:])
+            for each in data:
+                written = 0
+                while written < len(each):
+                    written += os.write(fd, each[written:])
             if self._sync:
                 os.fdatasync(fd)
         except OSError:

@@ -2,10 +2,12 @@
 
 Folder::
 
+    ring/         <started_us>-<pid>-<n>.ring            memory of serving processes (see ringfile.py)
     journal/      <kind>-<started_us>-<pid>-<seq>.mlj    written by serving processes (see journal.py)
     predictions/  <first>-<last>-<rows>-<name>.parquet   (see segments.py)
     labels/       the same
     quarantine/   journals that held corrupt bytes, kept as they were after their sound part was taken over
+    dropped.json  rows that were lost because a ring was full, by ring and endpoint, of rings that are no more
 """
 
 import os
@@ -22,24 +24,26 @@ import polars as pl
 from mlwright.model.instants import to_micros
 from mlwright.model.predictions import LabelBlock
 from mlwright.model.windows import Window
+from mlwright.stages.serving.blocks import LoggedBlock, ScoredBlock, sound
+from mlwright.stages.serving.filing import commit, locked
 from mlwright.stages.serving.frames import (
     FEATURE,
     LABEL_COLUMNS,
     LABEL_SCHEMA,
+    OUTPUT,
     PREDICTION_COLUMNS,
     PREDICTION_SCHEMA,
-    LoggedBlock,
-    ScoredBlock,
     label_frame,
     last_labels,
     last_predictions,
     prediction_frame,
+    scan,
+    stacked,
 )
 from mlwright.stages.serving.journal import LABELS, PREDICTIONS, Damage, iter_frames, writer_pid
+from mlwright.stages.serving.rings import RingState, dropped_rows, pending, ring_states, take_over_rings
 from mlwright.stages.serving.segments import (
     Segment,
-    commit,
-    locked,
     merge_small,
     read_segments,
     recover,
@@ -48,7 +52,6 @@ from mlwright.stages.serving.segments import (
 
 T = TypeVar("T")
 
-_FEATURES: Final = f"^{re.escape(FEATURE)}.*$"
 _TIMES: Final = {PREDICTIONS: "event_time", LABELS: "observed_at"}
 
 
@@ -56,6 +59,8 @@ _TIMES: Final = {PREDICTIONS: "event_time", LABELS: "observed_at"}
 class CompactReport:
     """What one compaction did. ``corrupt`` counts damaged places; their journals are in quarantine."""
 
+    rings: int = 0
+    """Rings of processes that are gone, taken over."""
     journals: int = 0
     rows: int = 0
     merged: int = 0
@@ -91,14 +96,7 @@ class PredictionLog:
         """
         names = PREDICTION_SCHEMA.names()
         with locked(self._lock, exclusive=False):
-            sources = [
-                pl.scan_parquet(each.path).select(names) for each in self._overlapping(PREDICTIONS, window)
-            ]
-            sources += [
-                frame.lazy().select(names)
-                for path in self._journals(PREDICTIONS)
-                for frame in self._tails.read(path, ScoredBlock, prediction_frame)
-            ]
+            sources = [each.select(names) for each in self._sources(window, ScoredBlock)]
             if not sources:
                 return PREDICTION_SCHEMA.to_frame().select(PREDICTION_COLUMNS)
             frame = pl.concat(sources).filter(*_inside(window, "event_time", endpoint)).collect()
@@ -111,47 +109,72 @@ class PredictionLog:
         """What the model saw: ``prediction_id, entity_key, event_time``, a column a feature, by event time.
 
         A feature that only some model versions take is null in the rows of the others. A feature with the
-        name of one of the three columns is left out, because it is that column.
+        name of one of the three columns is left out, because it is that column. What was masked is a digest.
         """
-        keys = ["endpoint", "prediction_id", "entity_key", "event_time", "logged_at", "variant"]
+        return self._wide(window, endpoint, FEATURE, [pl.col("has_features")], ())
+
+    def outputs(
+        self, window: Window | None, *, served_only: bool = False, endpoint: str | None = None
+    ) -> pl.DataFrame:
+        """What models gave besides one number a row: as :meth:`features`, with ``variant`` and ``served``, and a
+        column an output; only rows that have any.
+        """
+        return self._wide(
+            window, endpoint, OUTPUT, [pl.col("served")] if served_only else [], ("variant", "served")
+        )
+
+    def _wide(
+        self,
+        window: Window | None,
+        endpoint: str | None,
+        prefix: str,
+        tests: Sequence[pl.Expr],
+        more: tuple[str, ...],
+    ) -> pl.DataFrame:
+        """The columns of one prefix, without it."""
+        columns = pl.col(f"^{re.escape(prefix)}.*$")
+        keys = ["endpoint", "prediction_id", "entity_key", "event_time", "logged_at", "variant", "served"]
         inside = _inside(window, "event_time", endpoint)
         with locked(self._lock, exclusive=False):
-            sources = [pl.scan_parquet(each.path) for each in self._overlapping(PREDICTIONS, window)]
-            sources += [
-                frame.lazy()
-                for path in self._journals(PREDICTIONS)
-                for frame in self._tails.read(path, LoggedBlock, prediction_frame)
-            ]
             frames = pl.collect_all(
                 [
-                    source.filter("has_features", *inside).select(*keys, pl.col(_FEATURES))
-                    for source in sources
+                    source.filter(*tests, *inside).select(*keys, columns)
+                    for source in self._sources(window, LoggedBlock)
                 ]
             )
-        kept = ("prediction_id", "entity_key", "event_time")
+        kept = ("prediction_id", "entity_key", "event_time", *more)
+        if prefix == OUTPUT:
+            frames = [
+                each.filter(pl.any_horizontal(columns.is_not_null()))
+                for each in frames
+                if len(each.columns) > len(keys)
+            ]
         if not frames:
             return PREDICTION_SCHEMA.to_frame().select(kept)
-        frame = pl.concat(frames, how="diagonal_relaxed")
+        frame = stacked(frames)
         frame = frame.sort("logged_at", maintain_order=True).unique(
-            ["endpoint", "prediction_id"], keep="last", maintain_order=True
+            ["endpoint", "prediction_id", *(("variant",) if more else ())], keep="last", maintain_order=True
         )
-        names = [each for each in frame.columns if each.startswith(FEATURE)]
+        names = [each for each in frame.columns if each.startswith(prefix)]
         return frame.select(
             *kept, *(pl.col(each).alias(each[2:]) for each in names if each[2:] not in kept)
         ).sort("event_time", maintain_order=True)
 
     def labels(self, window: Window | None, *, endpoint: str | None = None) -> pl.DataFrame:
-        """Ground truth, one row a prediction or entity, by the time it was observed.
+        """Ground truth, one row a prediction, entity, or entity and instant, by the time it was observed.
 
         Of several labels in the window for one key the last received is kept. ``prediction_id`` is null
-        where a label named only its entity, and the other way round.
+        where a label named only its entity, and the other way round; ``event_time`` where it named no instant.
 
         Args:
             window: half-open, on ``observed_at``; None is all of it.
             endpoint: only this endpoint's labels; None where the folder holds one endpoint.
         """
         with locked(self._lock, exclusive=False):
-            sources = [pl.scan_parquet(each.path) for each in self._overlapping(LABELS, window)]
+            sources = [
+                scan(each.path, LABEL_SCHEMA).select(*LABEL_SCHEMA)
+                for each in self._overlapping(LABELS, window)
+            ]
             sources += [
                 frame.lazy()
                 for path in self._journals(LABELS)
@@ -162,8 +185,17 @@ class PredictionLog:
             frame = pl.concat(sources).filter(*_inside(window, "observed_at", endpoint)).collect()
         return last_labels(frame).select(LABEL_COLUMNS).sort("observed_at", maintain_order=True)
 
+    def rings(self) -> tuple[RingState, ...]:
+        """The rings that there are, oldest first: those of serving processes, and those that the dead left."""
+        return ring_states(self._folder)
+
+    def dropped(self) -> dict[str, int]:
+        """Rows that were lost because a ring was full, ever, by endpoint (``""``: of endpoints beyond the 29th)."""
+        with locked(self._lock, exclusive=False):
+            return dropped_rows(self._folder)
+
     def compact(self, *, keep_open: Callable[[int], bool] | None = None) -> CompactReport:
-        """Turn closed journals into segments, then merge small segments.
+        """Turn what the dead left in rings into journals, closed journals into segments, and merge small segments.
 
         A journal is closed when nobody holds its file lock: its writer rolled it, or is gone. A death at any
         point loses nothing and doubles nothing; the next compaction finishes the work. While another process
@@ -176,6 +208,7 @@ class PredictionLog:
         with locked(self._folder / "compact.lock", exclusive=True, wait=False) as ours:
             if not ours:
                 return report
+            report = CompactReport(rings=take_over_rings(self._folder, self._lock, keep_open))
             for kind, time in _TIMES.items():
                 recover(self._folder / kind, self._lock)
                 self._finish_taken_over(kind)
@@ -233,6 +266,25 @@ class PredictionLog:
         target.mkdir(exist_ok=True)
         path.rename(target / path.name)
 
+    def _sources(self, window: Window | None, kind: type[ScoredBlock]) -> list[pl.LazyFrame]:
+        """Everything that may hold predictions of the window; the shared lock is held.
+
+        Rings come first: what leaves one while we look is in a journal by then. So a row may come twice, never not
+        at all.
+        """
+        waiting = [
+            block
+            for path in sorted((self._folder / "ring").glob("*.ring"))
+            for block in _decode(pending(path), Damage(), kind)
+        ]
+        sources = [scan(each.path, PREDICTION_SCHEMA) for each in self._overlapping(PREDICTIONS, window)]
+        sources += [
+            frame.lazy()
+            for path in self._journals(PREDICTIONS)
+            for frame in self._tails.read(path, kind, prediction_frame)
+        ]
+        return [*sources, prediction_frame(waiting).lazy()] if waiting else sources
+
     def _overlapping(self, kind: str, window: Window | None) -> list[Segment]:
         segments = read_segments(self._folder / kind)
         if window is None:
@@ -284,9 +336,14 @@ def _decode(data: bytes, damage: Damage, kind: type[T]) -> list[T]:
     blocks: list[T] = []
     for payload in iter_frames(data, damage):
         try:
-            blocks.append(decode(payload))
+            block = decode(payload)
         except msgspec.ValidationError:  # sound bytes of a form that this version does not know
             damage.corrupt += 1
+            continue
+        if isinstance(block, ScoredBlock) and not sound(block):
+            damage.corrupt += 1
+        else:
+            blocks.append(block)
     return blocks
 
 
@@ -301,6 +358,7 @@ def _inside(window: Window | None, time: str, endpoint: str | None) -> list[pl.E
 
 def _add(left: CompactReport, right: CompactReport) -> CompactReport:
     return CompactReport(
+        rings=left.rings + right.rings,
         journals=left.journals + right.journals,
         rows=left.rows + right.rows,
         merged=left.merged + right.merged,

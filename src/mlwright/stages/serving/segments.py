@@ -6,18 +6,19 @@ merged segment replaces is on disk (``<merged>.replaces``) before the merged seg
 and from then on readers do not see the replaced ones, whether or not they are deleted yet.
 """
 
-import fcntl
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
 import polars as pl
+
+from mlwright.stages.serving.filing import commit, locked
+from mlwright.stages.serving.frames import stacked
 
 _NAME: Final = re.compile(r"(-?\d+)-(-?\d+)-(\d+)-(.+)\.parquet")
 SMALL_ROWS: Final = 20_000
@@ -68,16 +69,6 @@ def stage_segment(folder: Path, frame: pl.DataFrame, name: str, time: str) -> tu
     return temporary, target
 
 
-def commit(temporary: Path, target: Path) -> None:
-    """Publish a staged file by one rename that survives a loss of power."""
-    temporary.rename(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def merge_small(
     folder: Path, time: str, lock: Path, newest: Callable[[pl.DataFrame], pl.DataFrame]
 ) -> tuple[int, int]:
@@ -94,9 +85,9 @@ def merge_small(
     """
     merged = made = 0
     for group in _groups([each for each in read_segments(folder) if each.rows < SMALL_ROWS]):
-        frame = newest(
-            pl.concat([pl.read_parquet(each.path) for each in group], how="diagonal_relaxed")
-        ).sort(time, maintain_order=True)
+        frame = newest(stacked([pl.read_parquet(each.path) for each in group])).sort(
+            time, maintain_order=True
+        )
         inputs = [each.path.name for each in group]
         name = "m" + blake2b("\n".join(inputs).encode(), digest_size=8).hexdigest()
         temporary, target = stage_segment(folder, frame, name, time)
@@ -122,23 +113,6 @@ def recover(folder: Path, lock: Path) -> None:
             for leftover in folder.glob("*.tmp"):
                 leftover.unlink(missing_ok=True)
             _delete_replaced(folder)
-
-
-@contextmanager
-def locked(path: Path, *, exclusive: bool, wait: bool = True) -> Iterator[bool]:
-    """Hold a file lock; yields whether it was obtained (always, where ``wait`` is set)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        operation = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        try:
-            fcntl.flock(descriptor, operation if wait else operation | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
 
 
 def _names(folder: Path) -> set[str]:

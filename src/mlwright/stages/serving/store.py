@@ -35,7 +35,7 @@ def set_route(
     Args:
         tx: an open transaction.
         endpoint: the endpoint.
-        variants: champion first; their shares add up to 1.
+        variants: champion first; their shares add up to 1. None at all take the endpoint out of service.
         at: when the change was made.
         salt: what spreads entities over variants. None keeps the salt that stands, so that entities stay with
             their variant, or makes the first one from the endpoint's name.
