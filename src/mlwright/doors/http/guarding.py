@@ -5,7 +5,7 @@ the reader's browser: by a name that resolves to it (DNS rebinding; the Host hea
 fetch (cross-site request forgery; the Origin header, which every browser sends with a POST, gives it away).
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,9 +32,16 @@ class Refusal:
     why: str
 
 
-def refusal(method: str, host: str, origin: str | None) -> Refusal | None:
-    """Judge a request by its Host and Origin headers; None lets it through."""
-    if _name(host) not in _LOOPBACK:
+def refusal(method: str, host: str, origin: str | None, also: Container[str] = ()) -> Refusal | None:
+    """Judge a request by its Host and Origin headers; None lets it through.
+
+    Args:
+        method: of the request.
+        host: its Host header.
+        origin: its Origin header, where it has one.
+        also: other names and addresses, in lower case, that stand for this server.
+    """
+    if _name(host) not in _LOOPBACK and _name(host) not in also:
         return Refusal(
             f"the name {host!r} does not stand for this machine", "use http://127.0.0.1 and the port"
         )

@@ -1,29 +1,13 @@
-"""Listening sockets, and a server that says when it is ready and leaves what comes after its end to its caller."""
+"""Listening sockets, and a server's end that leaves what comes after it to its caller."""
 
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 from types import FrameType
 
-import uvicorn
-
 from mlwright.errors import PortInUse
-
-
-class ReadyServer(uvicorn.Server):
-    """Says when it takes requests."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to take requests; see ``uvicorn.Server.startup``."""
-        await super().startup(sockets=sockets)
-        if self._ready is not None and self.started:
-            self._ready()
 
 
 def bind(address: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -82,10 +66,11 @@ def address_of(host: str, port: int) -> str:
 
 @contextmanager
 def quiet_signals() -> Iterator[None]:
-    """Let uvicorn's signals end the server and not, raised again after it, the process.
+    """Let a signal end the server and not, raised again or come again after it, the process.
 
-    uvicorn raises a captured signal once more when it is done; by then the shutdown is complete, and what the
-    caller does next (such as leaving its own context managers) shall still happen.
+    uvicorn raises a captured signal once more when it is done, and an event loop that closes gives signals back their
+    defaults; by then the shutdown is complete, and what the caller does next (such as leaving its own context
+    managers) shall still happen.
     """
     if current_thread() is not main_thread():
         yield

@@ -198,6 +198,9 @@ NOT_OVER_HTTP: Final[Mapping[str, str]] = {
     "releases.load": "gives a model to code in this process; clients ask the endpoint",
     "releases.load_variant": "gives a model to code in this process; clients ask the endpoint",
     "watch.deliver": "part of every tick",
+    "optimizing.optimize": "takes the processor for seconds and races models against each other: `mlwright models optimize`",
+    "profiling.profile": "takes the processor for seconds and starts a process: `mlwright profile`",
+    "profiling.latest": "is in the evidence of the version, as kind profile",
     "records.export": "writes into a folder of this machine: `mlwright export`",
 }
 """Public methods of the journeys that no call reaches, and why."""

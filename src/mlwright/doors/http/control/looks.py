@@ -58,6 +58,8 @@ class Looks:
         known = self.seen.lately
         found: dict[str, Performance] = {}
         for endpoint in self._platform.parts.settings.endpoints:
+            if endpoint.label is None:
+                continue
             days = self._platform.watch.performance(endpoint.name, "day")
             if not days:
                 continue

@@ -1,228 +1,254 @@
-"""The ASGI application of an inference process: a door over :class:`InferenceHost`."""
+"""What an inference process answers: each call of each protocol, over one :class:`InferenceHost`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import Final
-
-import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route as Path
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, TypeAlias
 
 from mlwright import __version__
-from mlwright.doors.http.inference import metrics, wire
-from mlwright.errors import (
-    BadRequest,
-    Conflict,
-    MlwrightError,
-    ModelLoadFailed,
-    NotFound,
-    SignatureMismatch,
-    StorageError,
-)
-from mlwright.model.instants import to_micros
+from mlwright.doors.http.inference import feedback, metrics, repository, surfaces
+from mlwright.doors.http.inference.exchange import Reply, Request, Response
+from mlwright.doors.http.inference.rendering import Complaints, as_json, fault, status_of
+from mlwright.doors.http.inference.routing import Router, Target, refusing
+from mlwright.doors.http.inference.surfaces import Look, Overview, Surface
+from mlwright.errors import BadRequest, MlwrightError, NotFound, Overloaded
+from mlwright.stages.serving.asks import Answer, Outcome
+from mlwright.stages.serving.batching import Batcher
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.host import InferenceHost
 
-MAX_BODY_BYTES: Final = 8 << 20
-POLL_S: Final = 0.25
+SMALL_BYTES: Final = 64 << 10
+"""The bound of bodies that are no more than a few words."""
+FEEDBACK_BYTES: Final = 64 << 20
+"""The bound of a body of labels: a file of a million of them."""
+_MOST_CHANGES: Final = 16
 
-_STATUS: Final[tuple[tuple[type[MlwrightError], int], ...]] = (
-    (BadRequest, 400),
-    (SignatureMismatch, 400),
-    (NotFound, 404),
-    (Conflict, 409),
-    (StorageError, 503),
-    (ModelLoadFailed, 503),
-)
-
-Handler = Callable[[Request], Awaitable[Response]]
+Named: TypeAlias = Mapping[str, str]
+"""The parts of a path that a pattern names."""
+Call: TypeAlias = Callable[[Request], Response]
 
 
-def build_app(host: InferenceHost, *, poll_s: float = POLL_S) -> Starlette:
-    """The application.
-
-    Its lifespan reads the routes before the first request, follows them every ``poll_s`` seconds and
-    closes the host's journal at the end. Predictions run on the event loop: they take a few milliseconds
-    of one core, and that core has nothing else to do.
-    """
-    door = _Door(host)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        with suppress(MlwrightError):  # the poll tries again; /v2/health/ready says so until then
-            await asyncio.to_thread(host.refresh)
-        polling = asyncio.create_task(_follow(host, poll_s))
-        try:
-            yield
-        finally:
-            polling.cancel()
-            with suppress(asyncio.CancelledError):
-                await polling
-            host.close()
-
-    gets: dict[str, Handler] = {
-        "/v2": door.server_metadata,
-        "/v2/health/live": door.live,
-        "/v2/health/ready": door.ready,
-        "/v2/models/{model}": door.model_metadata,
-        "/v2/models/{model}/ready": door.model_ready,
-        "/v2/models/{model}/versions/{version}": door.model_metadata,
-        "/v2/models/{model}/versions/{version}/ready": door.model_ready,
-        "/metrics": door.metrics,
-    }
-    posts: dict[str, Handler] = {
-        "/v2/models/{model}/infer": door.infer,
-        "/v2/models/{model}/versions/{version}/infer": door.infer,
-        "/v1/feedback": door.feedback,
-        "/v1/refresh": door.refresh,
-    }
-    return Starlette(
-        routes=[
-            *(Path(path, handler, methods=["GET"]) for path, handler in gets.items()),
-            *(Path(path, handler, methods=["POST"]) for path, handler in posts.items()),
-        ],
-        exception_handlers={MlwrightError: _refused, HTTPException: _no_such_call, Exception: _broken},
-        lifespan=lifespan,
-    )
-
-
-class _Door:
-    """One method a call of the protocol."""
+class InferenceApp:
+    """The table of calls, and a batcher an endpoint. Used on the thread of one event loop."""
 
     def __init__(self, host: InferenceHost) -> None:
         self._host = host
+        self._router = Router()
+        self._batchers = {name: Batcher(core) for name, core in host.cores.items()}
+        self._changing = ThreadPoolExecutor(1, thread_name_prefix="mlwright-change")
+        self._changes: set[asyncio.Task[None]] = set()
+        self.complaints = Complaints()
+        self.find = self._router.find
+        self._add_predictions()
+        self._add_looks()
+        self._add_calls()
 
-    async def server_metadata(self, _: Request) -> Response:
-        return _json({"name": "mlwright", "version": __version__, "extensions": []})
+    async def drain(self) -> None:
+        """Answer what was asked and refuse what comes later."""
+        if self._changes:
+            await asyncio.wait(self._changes, timeout=1.0)
+        self._changing.shutdown(wait=False, cancel_futures=True)
+        for batcher in self._batchers.values():
+            await batcher.drain()
 
-    async def live(self, _: Request) -> Response:
-        return _json({"live": True})
+    # ------------------------------------------------------------------ the table
 
-    async def ready(self, _: Request) -> Response:
-        return _json({"ready": self._host.ready}, 200 if self._host.ready else 503)
+    def _add_predictions(self) -> None:
+        names = tuple(self._host.cores)
+        for surface in surfaces.SURFACES:
+            if "{model}" not in surface.pattern:
+                only = {"model": names[0]} if len(names) == 1 else {}
+                self._router.add("POST", surface.pattern, self._predicting(surface, only))
+                continue
+            if "{version}" not in surface.pattern and "{label}" not in surface.pattern:
+                for name in names:  # the hot ones are found at once
+                    path = surface.pattern.replace("{model}", name)
+                    self._router.add("POST", path, self._predicting(surface, {"model": name}))
+            self._router.match("POST", surface.pattern, partial(self._predicting, surface))
 
-    async def model_metadata(self, request: Request) -> Response:
-        core = self._core(request)
-        route = core.route
-        versions = [variant.version for variant in route.variants] if route else []
-        return _json(wire.model_metadata(core.spec.name, versions, core.inputs()))
+    def _add_looks(self) -> None:
+        for look in surfaces.LOOKS:
+            self._router.match("GET", look.pattern, partial(self._looking, look))
+        for overview in surfaces.OVERVIEWS:
+            self._router.add("GET", overview.pattern, self._overlooking(overview))
 
-    async def model_ready(self, request: Request) -> Response:
-        status = self._host.status(self._core(request).spec.name)
-        answer: dict[str, object] = {"name": status.endpoint, "ready": status.ready}
-        if not status.ready:
-            answer.update(error=status.reason, serving=status.serving, next_command=status.next_command)
-        return _json(answer, 200 if status.ready else 503)
+    def _add_calls(self) -> None:
+        gets: dict[str, Call] = {
+            "/v2": self._about,
+            "/v2/health/live": lambda _: as_json({"live": True}),
+            "/v2/health/ready": self._ready,
+            "/metrics": self._metrics,
+        }
+        for path, call in gets.items():
+            self._router.add("GET", path, Target(_answering(call), SMALL_BYTES))
+            if path != "/metrics":
+                self._router.add("GET", path + "/", Target(_answering(call), SMALL_BYTES))
+        for pattern in ("/v2/models/{model}/ready", "/v2/models/{model}/versions/{version}/ready"):
+            self._router.match("GET", pattern, self._asking_ready)
+        host = self._host
+        self._router.add(
+            "POST",
+            "/v1/feedback",
+            Target(lambda request, reply: feedback.handle(request, host, reply), FEEDBACK_BYTES),
+        )
+        self._router.add("POST", "/v1/refresh", Target(self._away(self._refresh), SMALL_BYTES))
+        index = _answering(lambda request: repository.index(host, request.body))
+        self._router.add("POST", "/v2/repository/index", Target(index, SMALL_BYTES))
+        for verb in ("load", "unload"):
+            self._router.match("POST", f"/v2/repository/models/{{model}}/{verb}", partial(self._change, verb))
 
-    async def infer(self, request: Request) -> Response:
-        core = self._core(request, alone=True)
-        asked = wire.decode_infer(await _body(request))
-        outputs = wire.wanted_outputs(asked)
-        columns = wire.predict_request(asked, core.spec.entity, core.spec.timestamp)
-        route = core.route
-        answer = core.predict(columns)
-        version = route.variants[0].version if route else 0
-        return _raw(wire.infer_response(core.spec.name, version, columns.id, answer, outputs))
+    # ------------------------------------------------------------------ predictions
 
-    async def feedback(self, request: Request) -> Response:
-        asked = wire.decode_feedback(await _body(request))
-        core = self._host.core(asked.endpoint)
-        receipt = core.feedback(wire.label_block(asked, to_micros(core.clock.now())))
-        return _json({"accepted": receipt.accepted})
+    def _predicting(self, surface: Surface, named: Named) -> Target:
+        """The hot path of one endpoint under one protocol: parse, submit, encode, reply."""
+        refuse = surface.fault or fault
+        try:
+            core = self._core(named)
+        except MlwrightError as error:
+            return refusing(refuse(error, status_of(error)))
+        submit = self._batchers[core.spec.name].submit
+        parse, complaints, counters = surface.parse, self.complaints, core.counters
+        chosen = named.get("version") or named.get("label")
 
-    async def refresh(self, _: Request) -> Response:
-        return _json({"generations": await asyncio.to_thread(self._host.refresh)})
+        def predict(request: Request, reply: Reply) -> None:
+            try:
+                if chosen is not None:
+                    _standing(core, named, alone=True)
+                ask, encode = parse(request, core.form)
+            except MlwrightError as error:
+                counters.failed(error.code)
+                reply(refuse(error, status_of(error)))
+                return
 
-    async def metrics(self, request: Request) -> Response:
-        text, content_type = metrics.render(self._host.cores, request.headers.get("accept", ""))
-        return Response(text, headers={"content-type": content_type})
+            def give(outcome: Outcome) -> None:
+                if isinstance(outcome, Answer):
+                    try:
+                        response = encode(outcome)
+                    except Exception as error:  # noqa: BLE001 - the client gets an answer, whatever it is
+                        response = complaints.answer(error, f"writing the answer of {request.path}")
+                    reply(response)
+                else:
+                    reply(refuse(outcome, status_of(outcome)))
 
-    def _core(self, request: Request, *, alone: bool = False) -> EndpointCore:
-        """The endpoint that the path names; a version in the path must be one that stands behind it.
+            submit(ask, give)
 
-        With ``alone`` it must be the only one: during a rollout the route decides who answers, not the
-        client.
-        """
-        core = self._host.core(request.path_params["model"])
-        version = request.path_params.get("version")
-        if version is not None:
-            live = [str(variant.version) for variant in core.route.variants] if core.route else []
-            if version not in live:
-                raise NotFound.named(f"version behind {core.spec.name!r}", version, live)
-            if alone and len(set(live)) > 1:
-                raise BadRequest(
-                    f"endpoint {core.spec.name!r} is in a rollout, which decides what version answers",
-                    why=f"versions {', '.join(live)} stand behind it",
-                    next_command=f"POST /v2/models/{core.spec.name}/infer",
-                )
-        return core
+        return Target(predict, core.spec.serving.limits.body_bytes or FEEDBACK_BYTES)
+
+    def _core(self, named: Named) -> EndpointCore:
+        name = named.get("model")
+        return self._host.core(surfaces.only(tuple(self._host.cores)) if name is None else name)
+
+    # ------------------------------------------------------------------ looks
+
+    def _looking(self, look: Look, named: Named) -> Target:
+        def call(_: Request) -> Response:
+            core = self._core(named)
+            return look.answer(core, _standing(core, named))
+
+        return self._unless_unknown(call, named)
+
+    def _overlooking(self, overview: Overview) -> Target:
+        return Target(_answering(lambda _: overview.answer(self._host)), SMALL_BYTES)
+
+    def _asking_ready(self, named: Named) -> Target:
+        def call(_: Request) -> Response:
+            core = self._core(named)
+            _standing(core, named)
+            status = self._host.status(core.spec.name)
+            answer: dict[str, object] = {"name": status.endpoint, "ready": status.ready}
+            if not status.ready:
+                answer.update(error=status.reason, serving=status.serving, next_command=status.next_command)
+            return as_json(answer, 200 if status.ready else 503)
+
+        return self._unless_unknown(call, named)
+
+    def _unless_unknown(self, call: Call, named: Named) -> Target:
+        try:
+            self._core(named)
+        except MlwrightError as error:
+            return refusing(fault(error, status_of(error)))
+        return Target(_answering(call), SMALL_BYTES)
+
+    def _about(self, _: Request) -> Response:
+        extensions = ["model_repository", "model_configuration", "binary_tensor_data"]
+        return as_json({"name": "mlwright", "version": __version__, "extensions": extensions})
+
+    def _ready(self, _: Request) -> Response:
+        return as_json({"ready": self._host.ready}, 200 if self._host.ready else 503)
+
+    def _metrics(self, request: Request) -> Response:
+        text, content_type = metrics.render(self._host.cores, request.headers.get("accept", ""), self._host.log)
+        return Response(text.encode(), 200, content_type)
+
+    # ------------------------------------------------------------------ what blocks
+
+    def _refresh(self, _: Request) -> Response:
+        return as_json({"generations": self._host.refresh()})
+
+    def _change(self, verb: repository.Verb, named: Named) -> Target:
+        name = named["model"]
+        work = self._away(lambda request: repository.changed(self._host, name, verb, request.body))
+        if name in self._host.cores:
+            return Target(work, SMALL_BYTES)
+        return self._unless_unknown(lambda _: as_json({}), named)
+
+    def _away(self, call: Call) -> Callable[[Request, Reply], None]:
+        """Do it in the one thread that changes routes, never on the loop."""
+
+        async def work(request: Request, reply: Reply) -> None:
+            try:
+                loop = asyncio.get_running_loop()
+                response = await loop.run_in_executor(self._changing, call, request)
+            except MlwrightError as error:
+                response = fault(error, status_of(error))
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the client gets an answer
+                response = self.complaints.answer(error, f"{request.method} {request.path}")
+            reply(response)
+
+        def answer(request: Request, reply: Reply) -> None:
+            if len(self._changes) >= _MOST_CHANGES:
+                raise Overloaded(f"{_MOST_CHANGES} changes of routes wait already")
+            task = asyncio.get_running_loop().create_task(work(request, reply))
+            self._changes.add(task)
+            task.add_done_callback(self._changes.discard)
+
+        return answer
 
 
-async def _follow(host: InferenceHost, poll_s: float) -> None:
-    """Keep the host at the newest routes until cancelled."""
-    while True:
-        await asyncio.sleep(poll_s)
-        with suppress(Exception):  # whatever it is, the next look may succeed; requests are served meanwhile
-            await asyncio.to_thread(host.poll)
+def _answering(call: Call) -> Callable[[Request, Reply], None]:
+    def answer(request: Request, reply: Reply) -> None:
+        reply(call(request))
+
+    return answer
 
 
-async def _body(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-        raise _too_large()
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
-        parts.append(part)
-    return b"".join(parts)
+def _standing(core: EndpointCore, named: Named, *, alone: bool = False) -> str | None:
+    """The version that a path names, by its number or by the name of its variant; it must stand behind the endpoint.
 
+    With ``alone`` it must be the only one: during a rollout the route decides who answers, not the client.
 
-def _too_large() -> HTTPException:
-    return HTTPException(
-        413, f"the body is larger than {MAX_BODY_BYTES >> 20} MiB; send fewer rows a request"
-    )
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, MlwrightError)
-    return _error(error, next((status for kind, status in _STATUS if isinstance(error, kind)), 500))
-
-
-async def _no_such_call(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _json({"error": str(error.detail)}, error.status_code, error.headers)
-
-
-async def _broken(_: Request, error: Exception) -> Response:
-    if isinstance(error, ClientDisconnect):
-        return Response(status_code=400)
-    return _json({"error": f"the server failed: {type(error).__name__}"}, 500)
-
-
-def _error(error: MlwrightError, status: int) -> Response:
-    return _json(
-        {
-            "error": str(error),
-            "code": error.code,
-            "faults": [
-                {"where": fault.where, "what": fault.what, "near": fault.near} for fault in error.faults
-            ],
-            "next_command": error.next_command,
-        },
-        status,
-    )
-
-
-def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return _raw(msgspec.json.encode(value), status, headers)
-
-
-def _raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(body, status, {**(headers or {}), "content-type": "application/json"})
+    Raises:
+        NotFound: it does not stand there.
+        BadRequest: others do as well.
+    """
+    version, label = named.get("version"), named.get("label")
+    if version is None and label is None:
+        return None
+    route = core.route
+    variants = route.variants if route else ()
+    live = {str(each.version): None for each in variants}
+    if label is not None:
+        labels = {each.name: str(each.version) for each in variants}
+        if label not in labels:
+            raise NotFound.named(f"variant behind {core.spec.name!r}", label, labels)
+        version = labels[label]
+    elif version not in live:
+        raise NotFound.named(f"version behind {core.spec.name!r}", str(version), live)
+    if alone and len(live) > 1:
+        raise BadRequest(
+            f"endpoint {core.spec.name!r} is in a rollout, which decides what version answers",
+            why=f"versions {', '.join(live)} stand behind it",
+            next_command=f"POST /v2/models/{core.spec.name}/infer",
+        )
+    return version

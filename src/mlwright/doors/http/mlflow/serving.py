@@ -10,10 +10,11 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from mlwright.doors.http.listening import ReadyServer, quiet_signals
+from mlwright.doors.http.listening import quiet_signals
 from mlwright.doors.http.mlflow.app import build_app
 from mlwright.doors.http.mlflow.background import BACKGROUND
 from mlwright.doors.http.mlflow.protocol import OneWriteProtocol
+from mlwright.doors.http.ready import ReadyServer
 from mlwright.platform.tracking.facade import TrackingPlatform
 
 _KEEP_ALIVE_S: Final = 75
