@@ -1,4 +1,4 @@
-"""One real inference process: ``python served.py FOLDER``. Prints its port when it takes requests.
+"""One real inference process: ``python served.py FOLDER [--grpc]``. Prints its port when it takes requests.
 
 The endpoint ``delay`` is served by a gradient-boosted classifier that our runtime saved and loaded.
 """
@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from mlwright.adapters.clock.system import SystemClock
-from mlwright.adapters.sklearn.runtime import SklearnRuntime
+from mlwright.adapters.runtimes.sklearn import SklearnRuntime
+from mlwright.doors.grpc.server import serve_grpc
 from mlwright.doors.http.inference.server import serve
 from mlwright.doors.up.processes import free_port
 from mlwright.model.endpoints import Route, Variant
@@ -47,7 +48,7 @@ def save_model(folder: Path) -> None:
     )
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *options: str) -> None:
     model = folder / "model"
     model.mkdir(parents=True)
     save_model(model)
@@ -65,8 +66,9 @@ def main(folder: Path) -> None:
     route = Route(endpoint=EndpointName("delay"), generation=1, salt="s", variants=(champion,))
     host = InferenceHost({"delay": core}, lambda: [route], journal)
     port = free_port()
-    serve(host, "127.0.0.1", port, ready=lambda: print(port, flush=True))
+    run = serve_grpc if "--grpc" in options else serve
+    run(host, "127.0.0.1", port, ready=lambda: print(port, flush=True))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
