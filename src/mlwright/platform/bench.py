@@ -6,21 +6,19 @@ from io import BytesIO
 
 import numpy as np
 import polars as pl
-from sqlalchemy import Connection
 
 from mlwright.errors import DataError, SignatureMismatch
-from mlwright.model.evidence import Check
 from mlwright.model.fitted import Fitted, Release
 from mlwright.model.ids import Digest, ModelName, RunId
 from mlwright.model.instants import to_micros
 from mlwright.model.ledger import Edge, Node
-from mlwright.model.registry import Evaluation, ModelVersion
+from mlwright.model.registry import Evaluation
 from mlwright.model.settings import EndpointSettings
 from mlwright.model.tracking import DatasetVersion, Metric
 from mlwright.platform.data import DataJourney
 from mlwright.platform.parts import Parts, node
-from mlwright.platform.proving import check_files
-from mlwright.platform.signatures import sign_folder
+from mlwright.platform.registering import checks_of, keep_checks
+from mlwright.ports.runtimes import scores_of
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring.statistics import auc_clustered, brier_clustered
 from mlwright.stages.pipelines.define import Step
@@ -29,7 +27,6 @@ from mlwright.stages.pipelines.store import find_checkpoint, save_checkpoint
 from mlwright.stages.pipelines.usercode import code_digest
 from mlwright.stages.pipelines.values import restore_result, store_result
 from mlwright.stages.pipelines.workbench import Scores
-from mlwright.stages.registry import evidence as proofs
 from mlwright.stages.registry import store as registry
 from mlwright.stages.tracking import store as tracking
 
@@ -99,15 +96,15 @@ class RunBench:
         missing = [name for name in names if name not in holdout.columns]
         if missing:
             raise SignatureMismatch(f"the held-out rows have no column {', '.join(missing)}")
-        scores = model.predict(holdout.select(names).to_dict(as_series=False))
+        scores = scores_of(model, holdout.select(names).to_dict(as_series=False))
         scored = holdout.with_columns(pl.Series("score", scores, dtype=pl.Float64))
         settings = self._endpoint_of(holdout)
-        labels = scored[settings.label.column].cast(pl.Float64).to_numpy()
+        labels = scored[settings.truth.column].cast(pl.Float64).to_numpy()
         days = scored[settings.timestamp].dt.epoch("d").to_numpy()
         auc = auc_clustered(labels, np.asarray(scores), days)
         brier = brier_clustered(labels, np.asarray(scores), days)
         if auc is None or brier is None:
-            raise DataError("the held-out rows have labels of one class only", where=settings.label.column)
+            raise DataError("the held-out rows have labels of one class only", where=settings.truth.column)
         self.log({}, {"holdout_auc": auc[0], "holdout_brier": brier[0], "holdout_rows": float(scored.height)})
         return Scores(auc=auc[0], brier=brier[0], rows=scored.height, holdout=scored)
 
@@ -136,7 +133,7 @@ class RunBench:
                 f"the rows that the model was trained on have no column {stamp!r}", where="trained_on"
             )
         now = self._parts.clock.now()
-        checks = self._check_files(digest)
+        checks = checks_of(self._parts, digest)
         with self._parts.write() as tx:
             version = registry.create_version(
                 tx,
@@ -158,7 +155,7 @@ class RunBench:
                 tags={},
                 actor=self._parts.actor,
             )
-            self._keep_checks(tx, version, checks)
+            keep_checks(self._parts, tx, version, checks)
             self._parts.audit(tx, "register", f"model:{version.ref}", run=self._run, digest=digest)
             ledger.add_edges(
                 tx,
@@ -176,36 +173,16 @@ class RunBench:
             model=model, version=version.version, metrics={"auc": evidence.auc, "brier": evidence.brier}
         )
 
-    def _check_files(self, digest: Digest) -> list[Check]:
-        """What the files of a model show at once, and its signature where the project signs."""
-        engines = self._parts.proofs
-        if engines is None or engines.level == "off":
-            return []
-        folder = self._parts.shelf.fetch(digest)
-        _, checks = check_files(folder, engines.scanner)
-        if engines.signing_key is not None:
-            checks.append(sign_folder(engines.signer, folder, digest, engines.signing_key))
-        return checks
-
-    def _keep_checks(self, tx: Connection, version: ModelVersion, checks: Sequence[Check]) -> None:
-        """Keep them as evidence of a new version, and ask for the rest of its proof."""
-        engines = self._parts.proofs
-        if engines is None or not checks or proofs.list_evidence(tx, version.model, version.version):
-            return
-        now, digest, actor = self._parts.clock.now(), version.digest, self._parts.actor
-        proofs.keep_checks(tx, version.model, version.version, checks, digest=digest, at=now, actor=actor)
-        if engines.level == "isolated":
-            proofs.queue_proof(tx, version.model, version.version, now)
-
     def _endpoint_of(self, rows: pl.DataFrame) -> EndpointSettings:
         """The endpoint whose label and instant the rows have; the one that the run made examples for comes first."""
-        known = (*self._asked, *self._parts.settings.endpoints)
+        asked = (*self._asked, *self._parts.settings.endpoints)
+        known = [each for each in asked if each.label is not None]
         for each in known:
-            if each.label.column in rows.columns and each.timestamp in rows.columns:
+            if each.truth.column in rows.columns and each.timestamp in rows.columns:
                 return each
         raise DataError(
             "the held-out rows have the label and the instant of no endpoint",
-            why="; ".join(f"{each.name} has {each.label.column!r} and {each.timestamp!r}" for each in known)
+            why="; ".join(f"{each.name} has {each.truth.column!r} and {each.timestamp!r}" for each in known)
             or "mlwright.toml has no endpoint",
         )
 

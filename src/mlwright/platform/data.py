@@ -95,7 +95,7 @@ class DataJourney:
         require(loaded.report)
         if loaded.contract is not None:
             require_available(loaded.contract, list(inputs), where=f"examples(endpoint={endpoint!r})")
-        label = settings.label
+        label = settings.truth
         wanted = [settings.entity, settings.timestamp, *inputs, label.column]
         if label.observed:
             wanted.append(label.observed)

@@ -119,7 +119,7 @@ class DossierJourney:
             ]
         folder = self._parts.shelf.fetch(version.digest) if version.digest else None
         try:
-            target = endpoint_of(self._parts, version).label.column
+            target = endpoint_of(self._parts, version).truth.column
         except MlwrightError:
             target = None
         return Dossier(
@@ -151,9 +151,9 @@ class DossierJourney:
         except MlwrightError:
             return ()
         rows = pl.read_parquet(BytesIO(self._parts.artifacts.get_bytes(own.holdout)))
-        if not {settings.label.column, settings.timestamp, "score"} <= set(rows.columns):
+        if not {settings.truth.column, settings.timestamp, "score"} <= set(rows.columns):
             return ()
-        labels = rows[settings.label.column].cast(pl.Float64).to_numpy()
+        labels = rows[settings.truth.column].cast(pl.Float64).to_numpy()
         scores, days = rows["score"].to_numpy(), rows[settings.timestamp].dt.epoch("d").to_numpy()
         count = len(np.unique(days))
         found = []

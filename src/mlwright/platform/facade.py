@@ -6,7 +6,9 @@ from mlwright.model.ledger import Decision
 from mlwright.model.rollouts import Rollout
 from mlwright.platform.data import DataJourney
 from mlwright.platform.dossiers import DossierJourney
+from mlwright.platform.optimizing import OptimizeJourney
 from mlwright.platform.parts import Parts
+from mlwright.platform.profiling import ProfileJourney
 from mlwright.platform.records import RecordsJourney
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.retraining import RetrainJourney
@@ -38,6 +40,8 @@ class Platform:
         self.watch = WatchJourney(parts, self.releases)
         self.retraining = RetrainJourney(parts, self.training, self.releases, self.rollouts)
         self.records = RecordsJourney(parts)
+        self.optimizing = OptimizeJourney(parts, self.releases)
+        self.profiling = ProfileJourney(parts, self.releases)
 
     def tick(self) -> tuple[Tick, ...]:
         """Turn the loop once: watch, judge the rollout, decide about retraining, tell people, tidy the log.
@@ -49,7 +53,9 @@ class Platform:
         troubles: list[Exception] = []
         for each in self.parts.settings.endpoints:
             try:
-                turns.append(self._turn(each.name))
+                self.watch.lost(each.name)
+                if each.label is not None:  # of others nothing becomes known of their quality
+                    turns.append(self._turn(each.name))
             except Exception as trouble:  # noqa: BLE001 - raised below
                 troubles.append(trouble)
         self.watch.deliver()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
@@ -14,13 +15,18 @@ from mlwright.model.settings import DatasetSettings, EndpointSettings, Settings
 from mlwright.platform.proving import ProofEngines
 from mlwright.ports.artifacts import ArtifactStore
 from mlwright.ports.clock import Clock
+from mlwright.ports.converters import ModelConverter
 from mlwright.ports.executor import Executor
+from mlwright.ports.measuring import Measuring
 from mlwright.ports.notifier import Notifier
 from mlwright.ports.online_store import OnlineStore
 from mlwright.ports.run_sink import RunSink
 from mlwright.stages.ledger import store as ledger
-from mlwright.stages.pipelines.values import ModelShelf
+from mlwright.stages.pipelines.shelf import ModelShelf
 from mlwright.stages.serving.log import PredictionLog
+
+if TYPE_CHECKING:
+    from mlwright.platform.tracking.proofs import Proved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,12 @@ class Parts:
     """What registered models are proved with; None: nobody proves them."""
     open_sink: Callable[[], RunSink] | None = None
     """Opens the other tracking server that runs are sent to; None where there is none."""
+    take_in: "Callable[[str], Proved] | None" = None
+    """Fetches, stores and checks the files of a version that a client registered by its address; None: nobody does."""
+    converters: tuple[ModelConverter, ...] = ()
+    """What makes other forms of models."""
+    measuring: Measuring | None = None
+    """Measures models in processes of their own; None: nothing does."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from mlwright.errors import Conflict, NotFound
-from mlwright.model.endpoints import Route, Variant
+from mlwright.model.endpoints import CHAMPION, Route, Variant
 from mlwright.model.evidence import Evidence
 from mlwright.model.ids import EndpointName, ModelName
 from mlwright.model.ledger import Edge
@@ -11,17 +13,15 @@ from mlwright.model.promotion import Judgement
 from mlwright.model.registry import ModelVersion, parse_model_ref
 from mlwright.model.rollouts import Rollout
 from mlwright.model.settings import EndpointSettings
+from mlwright.platform.loading import VersionLoader
 from mlwright.platform.parts import Parts, node
 from mlwright.platform.promoting import PolicyGates
-from mlwright.platform.signatures import require_signed
+from mlwright.platform.registering import register
 from mlwright.ports.runtimes import LoadedModel
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.registry import store as registry
 from mlwright.stages.rollouts import store as rollouts
 from mlwright.stages.serving import store as serving
-
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,9 @@ class ReleaseJourney:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._loader = VersionLoader(
+            engine=parts.engine, shelf=parts.shelf, proofs=parts.proofs, take_in=parts.take_in
+        )
         self.gates = PolicyGates(parts, self.load)
 
     def models(self, model: str | None = None) -> tuple[ModelVersion, ...]:
@@ -55,6 +58,24 @@ class ReleaseJourney:
         """
         with self._parts.read() as tx:
             return registry.resolve(tx, ref)
+
+    def register(self, source: str, name: str) -> ModelVersion:
+        """Store an MLflow Model folder, or a plain function, as the next version of a model.
+
+        The same files again give the version that exists.
+
+        Args:
+            source: the path of a folder, whoever wrote it, or ``rules.py:predict``: a function of a Python file, whose
+                variable ``EXAMPLE`` holds a few rows for it.
+            name: the model's name; made when new.
+
+        Raises:
+            NotFound: there is no such folder, file or function.
+            ModelLoadFailed: the folder is not complete; ``faults`` names what is missing.
+            ModelUntrusted: a scanner says that loading it would do harm; nothing is stored.
+            UsageError: the name could not be used in a reference, or the function not as a model.
+        """
+        return register(self._parts, source, name)
 
     def promote(self, ref: str, alias: str = CHAMPION, *, override: str | None = None) -> ModelVersion:
         """Move an alias to a version, atomically and with an audit row, if the policy of the alias lets it through.
@@ -115,12 +136,7 @@ class ReleaseJourney:
             self.gates.require(judgement)
         now = self._parts.clock.now()
         with self._parts.write() as tx:
-            busy = rollouts.running(tx, EndpointName(endpoint))
-            if busy is not None:
-                raise Conflict(
-                    f"a rollout of {busy.model}/{busy.challenger} is under way at endpoint {endpoint!r}",
-                    next_command=f"mlwright rollout abort {endpoint}",
-                )
+            _no_rollout(tx, EndpointName(endpoint))
             if judgement and judgement.champion != version.ref:
                 self.gates.keep(tx, judgement, version)
                 self.gates.point(tx, judgement, audited=True)
@@ -138,6 +154,32 @@ class ReleaseJourney:
                         cause=node("model", version.ref),
                     )
                 ],
+            )
+        return route
+
+    def withdraw(self, endpoint: str) -> Route | None:
+        """Take an endpoint out of service: every process answers what is in flight and gives back the models.
+
+        :meth:`deploy` puts it back. An endpoint that is out of service already stays as it is.
+
+        Returns:
+            The route without variants; None where nothing was ever deployed to it.
+
+        Raises:
+            NotFound: no such endpoint.
+            Conflict: a rollout is under way, which would soon put its own variants back.
+        """
+        self._parts.endpoint(endpoint)
+        name = EndpointName(endpoint)
+        with self._parts.write() as tx:
+            _no_rollout(tx, name)
+            before = serving.current_route(tx, name)
+            if before is None or not before.variants:
+                return before
+            route = serving.set_route(tx, name, [], at=self._parts.clock.now())
+            served = ",".join(f"{each.model}/{each.version}" for each in before.variants)
+            self._parts.audit(
+                tx, "withdraw", f"endpoint:{endpoint}", version=served, generation=route.generation
             )
         return route
 
@@ -164,20 +206,18 @@ class ReleaseJourney:
     def load(self, version: ModelVersion) -> LoadedModel:
         """Load a version, its bytes verified, and its signature where the project names a key.
 
+        The files of a version that a client registered by its address are fetched, checked and stored first.
+
         Raises:
-            ModelUntrusted: the project loads only what its key verifies, and this it does not.
+            ModelLoadFailed: nothing here loads it, or its files are not where its address says.
+            ModelUntrusted: the project loads only what its key verifies, and this it does not; or a scanner found that
+                loading it would do harm.
         """
-        digest, flavor = version.stored()
-        engines = self._parts.proofs
-        if engines is not None and engines.verify_key is not None:
-            folder = self._parts.shelf.fetch(digest)
-            with self._parts.read() as tx:
-                require_signed(tx, version, folder, signer=engines.signer, key=engines.verify_key)
-        return self._parts.shelf.load(digest, flavor)
+        return self._loader.load(version)
 
     def load_variant(self, variant: Variant) -> LoadedModel:
         """Load what a variant of a route stands for."""
-        return self.load(self.version(f"{variant.model}/{variant.version}"))
+        return self._loader.load_variant(variant)
 
 
 def require_served(settings: EndpointSettings, version: ModelVersion) -> None:
@@ -191,6 +231,15 @@ def require_served(settings: EndpointSettings, version: ModelVersion) -> None:
         raise NotFound(
             f"endpoint {settings.name!r} serves {name!r}, not {version.model!r}",
             next_command="mlwright models",
+        )
+
+
+def _no_rollout(tx: Connection, endpoint: EndpointName) -> None:
+    busy = rollouts.running(tx, endpoint)
+    if busy is not None:
+        raise Conflict(
+            f"a rollout of {busy.model}/{busy.challenger} is under way at endpoint {endpoint!r}",
+            next_command=f"mlwright rollout abort {endpoint}",
         )
 
 

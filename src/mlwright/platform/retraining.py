@@ -21,6 +21,7 @@ from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.rolling import RolloutJourney
 from mlwright.platform.same_rows import holdout_of
 from mlwright.platform.training import TrainingJourney
+from mlwright.ports.runtimes import scores_of
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
 from mlwright.stages.monitoring.comparison import FEWEST_DAYS, Candidate, GateDecision, choose
@@ -154,7 +155,7 @@ class RetrainJourney:
     ) -> GateDecision:
         champion = self._releases.version(settings.model)
         rows = self._same_rows(settings, champion, list(candidates.values()))
-        labels = rows[settings.label.column].cast(pl.Float64).to_numpy()
+        labels = rows[settings.truth.column].cast(pl.Float64).to_numpy()
         days = rows[settings.timestamp].dt.epoch("d").to_numpy()
         model = self._releases.load(champion)
         asked = rows.select(model.signature.input_names).to_dict(as_series=False)
@@ -164,7 +165,7 @@ class RetrainJourney:
         ]
         return choose(
             labels,
-            champion=np.asarray(model.predict(asked)),
+            champion=np.asarray(scores_of(model, asked)),
             candidates=scored,
             clusters=days,
             metric=settings.monitor.metric,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from mlwright.errors import Conflict, NotFound, UsageError
+from mlwright.model.endpoints import CHALLENGER, CHAMPION
 from mlwright.model.ids import EndpointName, RolloutId
 from mlwright.model.ledger import Edge
 from mlwright.model.promotion import Judgement
@@ -13,7 +14,7 @@ from mlwright.model.registry import parse_model_ref
 from mlwright.model.rollouts import Rollout, RolloutState, RolloutVerdict, Verdict
 from mlwright.model.windows import Window
 from mlwright.platform.parts import Parts, node
-from mlwright.platform.releases import CHALLENGER, CHAMPION, ReleaseJourney, require_served
+from mlwright.platform.releases import ReleaseJourney, require_served
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring.labels import join_labels
 from mlwright.stages.registry import store as registry
@@ -204,7 +205,7 @@ class RolloutJourney:
         champion = scored.filter(pl.col("model_version") == refs["champion"])
         challenger = scored.filter(pl.col("model_version") == refs["challenger"])
         # Only rows whose label had time to arrive: early labels are those of short flights, not of typical ones.
-        ripe = now - settings.label.horizon
+        ripe = now - settings.truth.horizon
         since = Window(start=window.start, end=window.end + timedelta(days=1))
         labels = self._parts.log.labels(since, endpoint=rollout.endpoint)
         labelled = join_labels(champion.filter(pl.col("event_time") < ripe), labels).filter(

@@ -19,7 +19,7 @@ from mlwright.errors import MlwrightError, NotComparable, UsageError
 from mlwright.model.registry import ModelVersion, parse_model_ref
 from mlwright.model.settings import EndpointSettings
 from mlwright.platform.parts import Parts
-from mlwright.ports.runtimes import LoadedModel
+from mlwright.ports.runtimes import LoadedModel, scores_of
 from mlwright.stages.monitoring.comparison import FEWEST_DAYS
 from mlwright.stages.monitoring.no_worse import Pair, Slice
 
@@ -86,7 +86,7 @@ def endpoint_of(parts: Parts, version: ModelVersion) -> EndpointSettings:
         NotComparable: there is none.
     """
     for each in parts.settings.endpoints:
-        if parse_model_ref(each.model)[0] == version.model:
+        if parse_model_ref(each.model)[0] == version.model and each.label is not None:
             return each
     raise NotComparable(
         f"no endpoint in mlwright.toml serves {version.model!r}: nothing says which column is the label",
@@ -142,7 +142,7 @@ def _scored(
     settings: EndpointSettings,
 ) -> SameRows:
     key = [settings.entity, settings.timestamp]
-    label = settings.label.column
+    label = settings.truth.column
     frame = holdout_of(parts, owner)
     lacking = [name for name in (*key, label) if name not in frame.columns]
     if lacking:
@@ -188,7 +188,7 @@ def _honest(
         if lacking:
             raise NotComparable(f"they have no column {', '.join(lacking)}, which {version.ref} asks for")
         asked = rows.filter(pl.Series(open_)).select(names)
-        scores[open_] = model.predict(asked.to_dict(as_series=False))
+        scores[open_] = scores_of(model, asked.to_dict(as_series=False))
     return scores
 
 

@@ -25,6 +25,7 @@ from mlwright.stages.monitoring.alerts import (
     alert_of,
     context_of,
     decide_alert,
+    decide_lost_records,
     decide_missing_features,
     decide_missing_labels,
 )
@@ -70,7 +71,7 @@ class WatchJourney:
         settings = self._parts.endpoint(endpoint)
         now = self._parts.clock.now()
         start = self._watched_through(endpoint)
-        through = day_start(now - settings.label.horizon)
+        through = day_start(now - settings.truth.horizon)
         if start is None or start >= through:
             return Watched(days=(), months=(), drift=(), alerts=())
         todo = self._busy_days(endpoint, Window(start=start, end=through))
@@ -84,6 +85,29 @@ class WatchJourney:
         months = self._months(endpoint, todo, start, now)
         alerts = self._decide(endpoint, days, reports, now) if days else ()
         return Watched(days=tuple(days), months=months, drift=tuple(reports), alerts=alerts)
+
+    def lost(self, endpoint: str) -> tuple[Alert, ...]:
+        """Look whether predictions were answered that the log did not take; returns the alerts that changed."""
+        lost = self._parts.log.dropped().get(endpoint, 0)
+        name, now = f"lost:{endpoint}", self._parts.clock.now()
+        with self._parts.read() as tx:
+            mark = ledger.get_mark(tx, name)
+        if not lost and not mark:
+            return ()
+        before, since = mark.split("@") if mark else ("0", now.isoformat())
+        why = next((each.trouble for each in self._parts.log.rings() if each.trouble), None)
+        decision = decide_lost_records(
+            EndpointName(endpoint),
+            lost=lost,
+            before=int(before),
+            since=datetime.fromisoformat(since),
+            now=now,
+            why=why,
+        )
+        with self._parts.write() as tx:
+            if lost > int(before):
+                ledger.set_mark(tx, name, f"{lost}@{now.isoformat()}")
+            return self._act(tx, (decision,), {}, now)
 
     def performance(self, endpoint: str, granularity: Granularity = "day") -> tuple[Performance, ...]:
         """The kept evaluations, oldest first. ``granularity`` is ``day`` or ``month``."""
@@ -169,7 +193,7 @@ class WatchJourney:
         self, endpoint: str, todo: Sequence[Window], start: datetime, now: datetime
     ) -> tuple[Performance, ...]:
         """Evaluate the months that have matured: those of the new days, and the one that stood open before."""
-        horizon = self._parts.endpoint(endpoint).label.horizon
+        horizon = self._parts.endpoint(endpoint).truth.horizon
         # The start is the end of the last day evaluated, so the instant before it lies in the month left open.
         first = month_start(start - timedelta(microseconds=1))
         with self._parts.read() as tx:
@@ -224,7 +248,7 @@ class WatchJourney:
             join_labels(answered, self._parts.log.labels(since, endpoint=endpoint)),
             endpoint=EndpointName(endpoint),
             window=window,
-            horizon=settings.label.horizon,
+            horizon=settings.truth.horizon,
             now=now,
             level=settings.monitor.level if granularity == "window" else 0.95,
         )

@@ -138,7 +138,8 @@ def test_an_unknown_key_in_the_settings(written, edit) -> None:
     assert "endpoint[0].entitty: is not a key here (did you mean 'entity'?)" in done.stderr
     error = written.json("runs", code=2)["error"]
     assert error["code"] == "SettingsError"
-    assert {"where": "endpoint[0].entity", "what": "is missing", "near": None} in error["faults"]
+    what = "is missing; timestamp says that rows are about something"
+    assert {"where": "endpoint[0].entity", "what": what, "near": None} in error["faults"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ REACHED = {
     "training.send": "runs",
     "releases.models": "models",
     "releases.version": "models",
+    "releases.register": "models",
     "releases.promote": "models",
     "releases.judge": "models",
     "releases.approve": "models",
@@ -71,6 +72,7 @@ REACHED = {
 }
 
 EXCUSED = {
+    "releases.withdraw": "is unload of the model repository API on the inference port; deploy puts the endpoint back",
     "data.load": "gives rows to other journeys; check shows what was found in them, export takes rows away",
     "data.forget": "frees what a process that lives long has read; a command ends and has nothing to forget",
     "data.examples": "is called by a pipeline while it runs, which the command run does",

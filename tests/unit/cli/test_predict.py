@@ -2,15 +2,14 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 
 import polars as pl
 import pytest
-import uvicorn
 
-from mlwright.doors.http.inference.app import build_app
-from mlwright.wiring.project import open_inference
+from mlwright.adapters.config.load import load_settings
+from mlwright.doors.http.inference.server import serve
+from mlwright.wiring.inference import open_inference
 
 ROWS = [
     {"renewal_id": "x1", "customer_id": "c001", "plan": "basic", "months": 3, "price": 9.0, "tickets": 2},
@@ -24,15 +23,14 @@ def served(copied, edit, unused_port) -> Iterator[object]:
     edit(
         copied.folder / "mlwright.toml", "[project]", f"[serve]\ninference_port = {unused_port}\n\n[project]"
     )
-    app = build_app(open_inference(copied.folder))
-    server = uvicorn.Server(uvicorn.Config(app, port=unused_port, log_level="warning", lifespan="on"))
-    thread = threading.Thread(target=server.run)
+    host = open_inference(load_settings(copied.folder / "mlwright.toml"))
+    stop, ready = threading.Event(), threading.Event()
+    arguments = {"ready": ready.set, "stop": stop}
+    thread = threading.Thread(target=serve, args=(host, "127.0.0.1", unused_port), kwargs=arguments)
     thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
+    assert ready.wait(30)
     yield copied
-    server.should_exit = True
+    stop.set()
     thread.join()
 
 
@@ -60,10 +58,20 @@ def test_examples_and_files_are_answered_and_labelled(served, tmp_path) -> None:
     labels.write_text(
         json.dumps([{"prediction_id": id, "label": 1, "observed_at": at} for id in ids]), encoding="utf-8"
     )
-    assert served.json("feedback", "churn", "--input", str(labels)) == {"endpoint": "churn", "accepted": 2}
+    assert served.json("feedback", "churn", "--input", str(labels)) == {
+        "endpoint": "churn",
+        "accepted": 2,
+        "repeated": 0,
+    }
     # The project's own names of entity, label and instant do as well.
     labels.write_text(json.dumps([{"renewal_id": "x1", "churned": True}]), encoding="utf-8")
     assert served.json("feedback", "churn", "--input", str(labels))["accepted"] == 1
+    for name in ("again.ndjson", "again.csv", "again.parquet"):
+        write = {"ndjson": "write_ndjson", "csv": "write_csv", "parquet": "write_parquet"}[name.split(".")[1]]
+        told = pl.DataFrame([{"prediction_id": id, "label": 1, "observed_at": at} for id in ids])
+        getattr(told, write)(tmp_path / name)
+        again = served.json("feedback", "churn", "--input", str(tmp_path / name))
+        assert (again["accepted"], again["repeated"]) == (2, 2)
     window = ["--from", "2025-11-03", "--to", "2025-11-04"]
     measured = served.json("monitor", "churn", *window)["performance"][0]
     assert (measured["predictions"], measured["labelled"]) == (6, 4)
@@ -80,7 +88,7 @@ def test_what_the_server_refuses_is_said_as_it_said_it(served, tmp_path) -> None
     file.write_text("renewal_id,plan\n,basic\n", encoding="utf-8")
     error = served.json("predict", "churn", "--input", str(file), code=2)["error"]
     assert error["code"] == "BadRequest"
-    assert error["faults"][0]["where"] == "renewal_id[0]"
+    assert {each["where"] for each in error["faults"]} == {"customer_id", "renewal_id[0]"}
     file.write_text("renewalid,plan\nx,basic\n", encoding="utf-8")
     done = served("predict", "churn", "--input", str(file))
     assert done.exit_code == 7

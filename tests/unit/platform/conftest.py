@@ -18,7 +18,7 @@ from mlwright.adapters.sql.migrate import migrate
 from mlwright.model.contracts import Action, Availability, Column, Contract, Rule, RuleKind
 from mlwright.model.features import FeatureView
 from mlwright.model.instants import to_micros
-from mlwright.model.predictions import LabelBlock, PredictionBlock
+from mlwright.model.predictions import LabelBlock
 from mlwright.model.rollouts import RolloutPlan, RolloutStep
 from mlwright.model.settings import (
     DatasetSettings,
@@ -31,7 +31,9 @@ from mlwright.model.settings import (
 from mlwright.model.windows import day_start
 from mlwright.platform.facade import Platform
 from mlwright.platform.parts import Parts
-from mlwright.stages.pipelines.values import ModelShelf
+from mlwright.ports.runtimes import scores_of
+from mlwright.stages.pipelines.shelf import ModelShelf
+from mlwright.stages.serving.blocks import PredictionBlock
 from mlwright.stages.serving.journal import Journal
 from mlwright.stages.serving.log import PredictionLog
 from mlwright.stages.tracking import environment
@@ -251,7 +253,7 @@ class Project:
         answered_by = [route.variant_of(key).name for key in keys]
         blocks = []
         for place, variant in enumerate(route.variants):
-            scores = np.array(self.platform.releases.load_variant(variant).predict(seen))
+            scores = np.array(scores_of(self.platform.releases.load_variant(variant), seen))
             blocks.append(
                 PredictionBlock(
                     endpoint="delay",

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from sqlalchemy import inspect, select, table, text
 
@@ -74,7 +75,7 @@ def test_the_trouble_of_one_endpoint_does_not_stop_the_others(released) -> None:
     released.notifier.broken = True
     released.serve(OPEN, 8, distort=lambda _, scores: 1 - scores)
     # The other endpoint was sent a label that is neither yes nor no.
-    released.log(replace(released.block, endpoint="a sick one"))
+    released.log(msgspec.structs.replace(released.block, endpoint="a sick one"))
     released.label(released.flown(OPEN), endpoint="a sick one", labels=[7.0] * 150)
     released.wind(OPEN + 8 * DAY + 13 * HOUR)
     with pytest.raises(DataError, match="neither 0 nor 1"):

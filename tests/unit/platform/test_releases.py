@@ -96,6 +96,34 @@ def test_deploy_waits_for_a_rollout_to_end(timid) -> None:
     assert refs(timid) == ("delay/2", ["delay/2"])
 
 
+def test_withdraw_leaves_nothing_behind_and_deploy_brings_it_back(timid) -> None:
+    releases = timid.platform.releases
+    before = releases.status("delay").route
+    route = releases.withdraw("delay")
+    assert (route.generation, route.variants, route.salt) == (before.generation + 1, (), before.salt)
+    assert refs(timid) == ("delay/1", [])
+    latest, *rest = timid.platform.records.audit()
+    assert (latest.action, latest.subject) == ("withdraw", "endpoint:delay")
+    assert latest.details == {"version": "delay/1", "generation": route.generation}
+    assert releases.withdraw("delay") == route, "once more changes nothing"
+    assert timid.platform.records.audit()[1:] == tuple(rest)
+    assert releases.deploy("delay").salt == before.salt
+    assert refs(timid) == ("delay/1", ["delay/1"])
+
+
+def test_withdraw_waits_for_a_rollout_to_end(timid) -> None:
+    timid.platform.rollouts.start("delay", "delay/2")
+    with pytest.raises(Conflict, match="rollout"):
+        timid.platform.releases.withdraw("delay")
+    assert refs(timid)[1] != []
+
+
+def test_withdraw_of_what_never_served(project) -> None:
+    assert project.platform.releases.withdraw("delay") is None
+    with pytest.raises(NotFound, match="did you mean 'delay'"):
+        project.platform.releases.withdraw("dealy")
+
+
 def test_an_unknown_endpoint_gets_the_near_one(project) -> None:
     with pytest.raises(NotFound, match="did you mean 'delay'"):
         project.platform.releases.deploy("dealy")

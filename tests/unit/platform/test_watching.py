@@ -202,3 +202,23 @@ def test_a_resolved_alert_cannot_be_taken(decayed) -> None:
     with pytest.raises(Conflict, match="resolved already"):
         decayed.platform.watch.acknowledge(alert.id, "ada")
     assert decayed.platform.records.audit() == audit
+
+
+def test_lost_records_open_a_ticket_until_a_day_without(project, monkeypatch) -> None:
+    lost = {"delay": 0}
+    monkeypatch.setattr(type(project.platform.parts.log), "dropped", lambda _: dict(lost))
+    watch = project.platform.watch
+    assert watch.lost("delay") == ()
+    lost["delay"] = 7
+    [alert] = watch.lost("delay")
+    assert (alert.rule, alert.state.value) == ("records", "firing")
+    assert "7 since" in alert.summary
+    assert watch.lost("delay") == ()
+    project.clock.advance(timedelta(hours=20))
+    lost["delay"] = 9
+    assert watch.lost("delay") == ()  # it is open already
+    project.clock.advance(timedelta(hours=23))
+    assert watch.lost("delay") == ()
+    project.clock.advance(timedelta(hours=1))
+    [alert] = watch.lost("delay")
+    assert alert.state.value == "resolved"

@@ -8,9 +8,10 @@ import pytest
 from mlwright.adapters.clock.replay import ReplayClock
 from mlwright.adapters.clock.system import SystemClock
 from mlwright.model.instants import to_micros
-from mlwright.model.predictions import LabelBlock, PredictionBlock
+from mlwright.model.predictions import LabelBlock
 from mlwright.model.rollouts import RolloutState
 from mlwright.stages.ledger import store as ledger
+from mlwright.stages.serving.blocks import PredictionBlock
 from mlwright.stages.serving.journal import Journal
 from mlwright.wiring.project import close, open_platform
 

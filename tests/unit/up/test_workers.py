@@ -1,5 +1,6 @@
 """Inference processes that end by themselves are started again, slower and slower, and counted."""
 
+import os
 import signal
 import subprocess
 import time
@@ -19,7 +20,7 @@ class Starter:
         self.calls: list[bool] = []
         self.refuse = 0
 
-    def __call__(self, project, port, host, *, siblings, log) -> "subprocess.Popen[str]":
+    def __call__(self, *, siblings, log) -> "subprocess.Popen[str]":
         self.calls.append(siblings)
         if self.refuse:
             self.refuse -= 1
@@ -43,9 +44,7 @@ def starter() -> Starter:
 
 @pytest.fixture
 def workers(tmp_path, starter):
-    made = Workers(
-        tmp_path, tmp_path / "logs", host="127.0.0.1", port=1, count=2, start=starter, first_wait_s=0.05
-    )
+    made = Workers(tmp_path / "logs", starter, number=2, first_wait_s=0.05)
     yield made
     made.stop()
 
@@ -83,13 +82,13 @@ def test_a_first_start_that_fails_ends_those_that_did_start(workers, starter, tm
     started: list[subprocess.Popen[str]] = []
     original = starter.__call__
 
-    def start(*args, **named):
+    def start(**named):
         if started:
             raise Conflict("the inference process did not start", why="the port is taken")
-        started.append(original(*args, **named))
+        started.append(original(**named))
         return started[0]
 
-    made = Workers(tmp_path, tmp_path / "logs", host="127.0.0.1", port=1, count=2, start=start)
+    made = Workers(tmp_path / "logs", start, number=2)
     with pytest.raises(Conflict, match="did not start"):
         made.start()
     assert started[0].returncode in (0, -signal.SIGTERM)
@@ -97,9 +96,7 @@ def test_a_first_start_that_fails_ends_those_that_did_start(workers, starter, tm
 
 
 def test_a_process_of_another_kind_has_a_log_of_its_own(tmp_path, starter) -> None:
-    made = Workers(
-        tmp_path, tmp_path / "logs", host="127.0.0.1", port=1, count=1, start=starter, kind="tracking"
-    )
+    made = Workers(tmp_path / "logs", starter, number=1, kind="tracking")
     made.start()
     made.stop()
     assert (tmp_path / "logs" / "tracking-1.log").exists()
@@ -110,3 +107,45 @@ def test_the_end_is_not_taken_for_a_crash(workers, starter) -> None:
     workers.stop()
     assert [(each.state, each.restarts) for each in workers.status()] == [(WorkerState.STOPPED, 0)] * 2
     assert len(starter.calls) == 2
+
+
+def test_more_are_started_and_spare_ones_are_ended(workers, starter) -> None:
+    workers.start()
+    stays, leaves = workers.status()
+    workers.resize(3)
+    until(lambda: [each.state for each in workers.status()] == [WorkerState.SERVING] * 3)
+    assert workers.status()[:2] == (stays, leaves)
+    assert [each.number for each in workers.status()] == [1, 2, 3]
+    workers.resize(1)
+    until(lambda: len(workers.status()) == 1)
+    assert workers.status() == (stays,)
+    until(lambda: gone(leaves.pid))
+    assert starter.calls == [False, True, True]
+
+
+def test_none_at_all_and_back(workers, starter) -> None:
+    workers.start()
+    pids = [each.pid for each in workers.status()]
+    workers.resize(0)
+    until(lambda: workers.status() == () and all(map(gone, pids)))
+    workers.resize(1)
+    until(lambda: [each.state for each in workers.status()] == [WorkerState.SERVING])
+    assert starter.calls == [False, True, False]  # nobody was left to share the port with
+    assert workers.status()[0].restarts == 0
+
+
+def test_the_end_waits_for_those_that_were_let_go(workers) -> None:
+    workers.start()
+    pids = [each.pid for each in workers.status()]
+    workers.resize(0)
+    until(lambda: workers.status() == ())
+    workers.stop()
+    assert all(map(gone, pids))
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False

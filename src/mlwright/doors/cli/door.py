@@ -65,6 +65,17 @@ class Door:
         return bare
 
     @cached_property
+    def store_platform(self) -> "Platform":
+        """The project's platform, or that of a folder without one, whose ``.mlwright`` is made when there is none."""
+        from mlwright.wiring.project import close, open_registry
+
+        bare = open_registry(self.start, make=True)
+        if bare is None:
+            return self.platform
+        self._context.call_on_close(lambda: close(bare))
+        return bare
+
+    @cached_property
     def engineer(self) -> "Engineer":
         """The engineer, for any folder; it needs no project."""
         from mlwright.wiring.engineer import open_engineer

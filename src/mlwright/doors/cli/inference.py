@@ -1,5 +1,6 @@
 """Asking a running inference server, over the Open Inference Protocol v2 and the feedback call."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ Columns = Mapping[str, Sequence[object]]
 
 _ROWS_A_REQUEST: Final = 1000
 _PATIENCE_S: Final = 30.0
+_ROW: Final = re.compile(r"\[(\d+)\]$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +31,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """How many labels the server has on disk."""
+    """How many labels the server has on disk, and how many of these at least had been sent before."""
 
     endpoint: str
     accepted: int
+    repeated: int = 0
 
 
 class InferenceServer:
@@ -80,16 +83,24 @@ class InferenceServer:
         return tuple(answers)
 
     def feedback(self, endpoint: str, columns: Columns) -> Accepted:
-        """Send labels: ``label``, ``prediction_id`` or ``entity_key``, and ``observed_at`` in microseconds.
+        """Send labels: ``label``, ``prediction_id`` or ``entity_key`` (and ``event_time``), and ``observed_at``, in
+        microseconds.
 
         Raises:
             NotFound: nothing listens, or no endpoint has this name.
-            MlwrightError: what the server refused, as it said it.
+            MlwrightError: what the server refused, as it said it; its faults name the rows of the columns. Labels
+                of the thousands of rows before are on disk.
         """
-        parts = [
-            self._call("POST", "/v1/feedback", {"endpoint": endpoint, **part}) for part in _parts(columns)
-        ]
-        return Accepted(endpoint=endpoint, accepted=sum(part["accepted"] for part in parts))
+        accepted = repeated = 0
+        for part in _parts(columns):
+            try:
+                said = self._call("POST", "/v1/feedback", {"endpoint": endpoint, **part})
+            except MlwrightError as error:
+                error.faults = tuple(_moved(each, by=accepted) for each in error.faults)
+                raise
+            accepted += said["accepted"]
+            repeated += said.get("repeated") or 0
+        return Accepted(endpoint=endpoint, accepted=accepted, repeated=repeated)
 
     def _call(self, method: Literal["GET", "POST"], path: str, body: object = None) -> Any:
         try:
@@ -125,6 +136,12 @@ def _parts(columns: Columns) -> Iterator[Columns]:
     rows = len(next(iter(columns.values()), ()))
     for first in range(0, rows, _ROWS_A_REQUEST):
         yield {name: values[first : first + _ROWS_A_REQUEST] for name, values in columns.items()}
+
+
+def _moved(fault: Fault, *, by: int) -> Fault:
+    """A fault of a part as one of the whole."""
+    where = _ROW.sub(lambda row: f"[{int(row[1]) + by}]", fault.where)
+    return Fault(where=where, what=fault.what, near=fault.near)
 
 
 def _refusal(answer: httpx.Response) -> MlwrightError:

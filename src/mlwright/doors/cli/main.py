@@ -55,8 +55,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "endpoints": Entry(f"{_HERE}.models:endpoints", "Show what stands behind each endpoint."),
         "deploy": Entry(f"{_HERE}.models:deploy", "Put a model version behind an endpoint."),
         "rollout": Entry(f"{_HERE}.rollout:rollout", "Start, watch and end rollouts."),
+        "profile": Entry(f"{_HERE}.optimizing:profile", "Measure an endpoint: times, memory, load."),
     },
     "Serve": {
+        "serve": Entry(f"{_HERE}.serve:serve", "Serve one model: HTTP and gRPC, many protocols."),
         "predict": Entry(f"{_HERE}.predict:predict", "Ask a running endpoint."),
         "feedback": Entry(f"{_HERE}.predict:feedback", "Send labels to a running endpoint."),
     },

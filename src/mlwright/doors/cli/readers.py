@@ -1,4 +1,4 @@
-"""Rows that people hand to a command: JSON, CSV or Parquet."""
+"""Rows that people hand to a command: JSON, NDJSON, CSV or Parquet."""
 
 import json
 from collections.abc import Mapping
@@ -31,6 +31,8 @@ def read_rows(path: Path) -> pl.DataFrame:
     try:
         if kind == ".json":
             return _from_json(json.loads(path.read_text(encoding="utf-8")))
+        if kind in (".ndjson", ".jsonl"):
+            return pl.read_ndjson(path, infer_schema_length=None)
         if kind == ".csv":
             return pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
         if kind == ".parquet":
@@ -42,7 +44,7 @@ def read_rows(path: Path) -> pl.DataFrame:
             why=f"{type(error).__name__}: {str(error).splitlines()[0]}",
         ) from error
     raise DataError(
-        "files of this kind cannot be read", where=str(path), why="rows come as .json, .csv or .parquet"
+        "files of this kind cannot be read", where=str(path), why="rows come as .json, .ndjson, .csv or .parquet"
     )
 
 

@@ -21,26 +21,40 @@ def free_port() -> int:
 
 
 def start_worker(
-    project: Path, port: int, host: str = "127.0.0.1", *, siblings: bool = False, log: Path | None = None
+    settings: bytes,
+    port: int,
+    host: str = "127.0.0.1",
+    *,
+    siblings: bool = False,
+    log: Path | None = None,
+    options: Sequence[str] = (),
+    descriptors: tuple[int, ...] = (),
 ) -> "subprocess.Popen[str]":
     """Start one inference process and wait until it serves. It ends with this process, however that ends.
 
     Args:
-        project: the project's folder.
+        settings: what it serves, as ``wiring.inference.encode_settings`` writes it; they go by a pipe, because
+            addresses of databases hold passwords.
         port: where it listens.
         host: a numeric loopback address.
         siblings: others of this project listen on the port already.
         log: where its standard error is kept; without it only for this call.
+        options: more of its options, see ``doors.up.worker``.
+        descriptors: open files that it inherits.
 
     Raises:
         Conflict: it ended instead; the message is what it said.
     """
-    options = ["--siblings"] if siblings else []
-    command = [
-        *("mlwright.doors.up.worker", "--project", str(project), "--host", host, "--port", str(port)),
-        *("--with-parent", *options),
-    ]
-    return _start(command, log, what="inference process", where=f"port {port}")
+    more = ["--siblings"] if siblings else []
+    command = ["mlwright.doors.up.worker", "--host", host, "--port", str(port), *more, *options]
+    return _start(
+        command,
+        log,
+        what="inference process",
+        where=f"port {port}",
+        first_line=settings.decode(),
+        descriptors=descriptors,
+    )
 
 
 def start_tracking(

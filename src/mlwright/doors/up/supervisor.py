@@ -9,7 +9,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -21,14 +21,17 @@ from mlwright.doors.http.control.calls import Control
 from mlwright.doors.http.control.looks import Looks
 from mlwright.doors.http.control.status import Processes
 from mlwright.doors.http.control.turns import Turns
-from mlwright.doors.http.listening import ReadyServer, address_of, bind, ensure_free
+from mlwright.doors.http.listening import address_of, bind, ensure_free
+from mlwright.doors.http.ready import ReadyServer
 from mlwright.doors.up.control_socket import control_socket
+from mlwright.doors.up.inference import Inference
 from mlwright.doors.up.lock import only_one
 from mlwright.doors.up.processes import start_tracking
 from mlwright.doors.up.workers import Workers
 from mlwright.errors import PortInUse
 from mlwright.model.settings import Settings
 from mlwright.platform.facade import Platform
+from mlwright.wiring.inference import open_following
 from mlwright.wiring.tracking import open_project_tracking
 
 TURN_EVERY_S: Final = 60.0
@@ -80,12 +83,8 @@ def supervise(platform: Platform, plan: Plan, ready: Callable[[int], None]) -> N
     ):
         killed = platform.training.recover()
         tracking = _tracking(settings, plan, pages, address)
-        workers = Workers(
-            plan.project,
-            settings.state / "logs",
-            host=plan.host,
-            port=plan.inference_port,
-            count=plan.workers,
+        workers = Inference(
+            _planned(settings, plan), open_following(settings), host=plan.host, port=plan.inference_port
         )
         turns = Turns(platform, Looks(platform), every_s=plan.every_s)
 
@@ -120,18 +119,16 @@ def _tracking(settings: Settings, plan: Plan, pages: socket.socket, control: str
         "control": control,
     }
 
-    def start(project: Path, port: int, host: str, *, siblings: bool, log: Path) -> "subprocess.Popen[str]":
+    def start(*, siblings: bool, log: Path) -> "subprocess.Popen[str]":
         return start_tracking(place, pages.fileno(), log)
 
-    return Workers(
-        plan.project,
-        settings.state / "logs",
-        host=plan.host,
-        port=plan.port,
-        count=1,
-        start=start,
-        kind="tracking",
-    )
+    return Workers(settings.state / "logs", start, number=1, kind="tracking")
+
+
+def _planned(settings: Settings, plan: Plan) -> Settings:
+    """The settings with what the command line says instead."""
+    most = max(settings.serve.max_workers, plan.workers)
+    return replace(settings, serve=replace(settings.serve, workers=plan.workers, max_workers=most))
 
 
 def _config(control: Control) -> uvicorn.Config:

@@ -2,16 +2,16 @@
 
 import logging
 import subprocess
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from mlwright.doors.http.control.status import WorkerState, WorkerStatus
-from mlwright.doors.up.processes import start_worker, stop
+from mlwright.doors.up.processes import stop
 from mlwright.errors import MlwrightError
 
 _log: Final = logging.getLogger("mlwright.up")
@@ -21,7 +21,19 @@ LONGEST_WAIT_S: Final = 30.0
 _HEALTHY_S: Final = 60.0
 """A worker that served so long starts the waits from the beginning."""
 
-Start = Callable[..., "subprocess.Popen[str]"]
+
+class Start(Protocol):
+    """Starts one process and waits until it serves."""
+
+    def __call__(self, *, siblings: bool, log: Path) -> "subprocess.Popen[str]":
+        """
+        Args:
+            siblings: others of its kind are there already.
+            log: where its standard error is kept.
+
+        Raises:
+            Conflict: it ended instead.
+        """
 
 
 @dataclass(slots=True)
@@ -38,32 +50,26 @@ class _Worker:
 
 
 class Workers:
-    """Keeps ``count`` processes alive on one port: inference processes, unless ``kind`` and ``start`` say otherwise."""
+    """Keeps ``number`` processes of one kind alive; the number may change while they serve."""
 
     def __init__(
         self,
-        project: Path,
         logs: Path,
+        start: Start,
         *,
-        host: str,
-        port: int,
-        count: int,
-        start: Start = start_worker,
+        number: int,
         first_wait_s: float = FIRST_WAIT_S,
         kind: str = "inference",
     ) -> None:
-        self._project = project
-        self._host = host
-        self._port = port
+        self._logs = logs
         self._start = start
         self._first_wait_s = first_wait_s
         self._kind = kind
-        name = "worker" if kind == "inference" else kind
         self._lock = Lock()
         self._stopping = Event()
-        self._workers = [
-            _Worker(number, logs / f"{name}-{number}.log", first_wait_s) for number in range(1, count + 1)
-        ]
+        self._wanted = number
+        self._leaving: list[Thread] = []
+        self._workers = [self._new(each) for each in range(1, number + 1)]
         self._thread = Thread(target=self._follow, name=f"{kind} processes", daemon=True)
         logs.mkdir(parents=True, exist_ok=True)
 
@@ -81,11 +87,17 @@ class Workers:
             raise
         self._thread.start()
 
+    def resize(self, number: int) -> None:
+        """Have so many from now on: what is missing is started, what is too many answers what it has begun and ends."""
+        self._wanted = number
+
     def stop(self) -> None:
         """End all: each answers what it has begun to answer."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        for leaving in self._leaving:
+            leaving.join()
         enders = [
             Thread(target=stop, args=(worker.process,))
             for worker in self._workers
@@ -113,16 +125,36 @@ class Workers:
             )
 
     def _follow(self) -> None:
-        while not self._stopping.wait(0.2):
+        while not self._stopping.wait(0.05 if self._wanted > len(self._workers) else 0.2):
+            self._fit()
             for worker in self._workers:
                 self._look_at(worker)
+
+    def _fit(self) -> None:
+        self._leaving = [each for each in self._leaving if each.is_alive()]
+        with self._lock:
+            taken = {each.number for each in self._workers}
+            free = (number for number in count(1) if number not in taken)
+            while len(self._workers) < self._wanted:
+                self._workers.append(self._new(next(free)))
+            spare = self._workers[self._wanted :]
+            del self._workers[self._wanted :]
+        for worker in spare:
+            if worker.process is not None:
+                leaving = Thread(target=stop, args=(worker.process,), daemon=True)
+                leaving.start()
+                self._leaving.append(leaving)
+
+    def _new(self, number: int) -> _Worker:
+        name = "worker" if self._kind == "inference" else self._kind
+        return _Worker(number, self._logs / f"{name}-{number}.log", self._first_wait_s)
 
     def _look_at(self, worker: _Worker) -> None:
         if worker.process is not None and worker.process.poll() is not None:
             self._ended(worker, worker.process)
         if worker.process is None and monotonic() >= worker.again_at and not self._stopping.is_set():
             try:
-                self._launch(worker, siblings=True)
+                self._launch(worker, siblings=len(self._workers) > 1 or worker.restarts > 0)
             except MlwrightError as error:
                 self._wait(worker, error.why or error.what)
 
@@ -144,7 +176,7 @@ class Workers:
 
     def _launch(self, worker: _Worker, *, siblings: bool) -> None:
         self._note(worker, WorkerState.STARTING)
-        process = self._start(self._project, self._port, self._host, siblings=siblings, log=worker.log)
+        process = self._start(siblings=siblings, log=worker.log)
         worker.began = monotonic()
         worker.process = process
         self._note(worker, WorkerState.SERVING)

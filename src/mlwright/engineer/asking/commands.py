@@ -5,7 +5,7 @@ import shlex
 from typing import Final
 
 COMMANDS: Final = frozenset(
-    """init demo up doctor assess review ask mcp agent check features run runs models endpoints deploy rollout predict
+    """init demo up doctor assess review ask mcp agent check features run runs models endpoints deploy rollout profile predict
     feedback monitor alerts retrain tick decisions trace audit export tracking import gc""".split()
 )
 """Commands of mlwright."""

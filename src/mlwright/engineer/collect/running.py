@@ -135,7 +135,7 @@ def _endpoint(platform: "Platform", settings: EndpointSettings, now: datetime) -
     return EndpointFact(
         name=settings.name,
         predictions=answered.len(),
-        ripe=int((answered < now - settings.label.horizon).sum()),
+        ripe=int((answered < now - settings.label.horizon).sum()) if settings.label else 0,
         labels=observed.len(),
         released=_released(platform, settings.name),
         first_prediction=_instant(answered.min()),
@@ -153,7 +153,7 @@ def _endpoint(platform: "Platform", settings: EndpointSettings, now: datetime) -
 
 def _due(settings: EndpointSettings, ends: Sequence[datetime]) -> datetime | None:
     """When the newest window that was looked at could be: the labels of a day are due one horizon later."""
-    return max(ends) + settings.label.horizon if ends else None
+    return max(ends) + settings.truth.horizon if ends and settings.label else None
 
 
 def _instant(value: object) -> datetime | None:

@@ -1,12 +1,13 @@
 """When measured quality becomes an alert: pure rules, each with its numbers in plain words.
 
-Only realised performance on matured labels pages somebody. Missing labels and missing features open a ticket.
+Only realised performance on matured labels pages somebody. Missing labels, missing features and lost records open a
+ticket.
 Drift never fires: with enough rows every season drifts, so it travels with an alert as context.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import polars as pl
@@ -23,6 +24,9 @@ MIN_ROWS = 50
 """Rows below which no share of missing labels or features is judged."""
 MISSING_LIMIT = 0.2
 """How far the share of missing labels or features may rise above its usual value."""
+
+_QUIET = timedelta(days=1)
+"""After so long without a loss the alert about lost records closes."""
 
 _HIGHER_IS_BETTER = {"auc": True, "brier": False}
 _WORDS = {"auc": "AUC", "brier": "Brier score"}
@@ -174,6 +178,39 @@ def decide_missing_features(
         limit=limit,
         waits=None,
         evidence={"view": view, "columns": list(columns), **_window_evidence(window)},
+    )
+
+
+def decide_lost_records(
+    endpoint: EndpointName, *, lost: int, before: int, since: datetime, now: datetime, why: str | None = None
+) -> AlertDecision:
+    """Decide whether predictions are answered without being logged.
+
+    Fires when more were lost than at the look before, and resolves once none was for a day.
+
+    Args:
+        endpoint: the endpoint that answered them.
+        lost: predictions lost ever.
+        before: the same, at the look before.
+        since: when it last rose.
+        now: the instant of this look.
+        why: what keeps the log from being written now, if anything does.
+    """
+    if lost > before:
+        action, verdict = AlertAction.FIRE, f"{lost - before:,} since the look before"
+    elif now - since >= _QUIET:
+        action, verdict = AlertAction.RESOLVE, "none for a day"
+    else:
+        action, verdict = AlertAction.STAY, f"none since {since:%Y-%m-%d %H:%M} UTC"
+    return AlertDecision(
+        endpoint=endpoint,
+        rule="records",
+        action=action,
+        level=AlertLevel.TICKET,
+        summary=f"Prediction records of {endpoint} were lost, because the ring of its log was full: {verdict}"
+        f" ({lost:,} ever)." + (f" It cannot be emptied: {why}." if why else ""),
+        evidence={"lost": lost, "before": before, "since": since.isoformat(), "why": why},
+        next_command="mlwright doctor",
     )
 
 

@@ -10,7 +10,8 @@ from mlwright.model.windows import Window
 def join_labels(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """Give every prediction its label, or null while none is known.
 
-    A label that names a prediction belongs to it. A label that names only an entity belongs to all
+    A label that names a prediction belongs to it. A label that names an entity and an instant belongs to the
+    predictions of that entity as of that instant. A label that names only an entity belongs to all
     predictions of that entity with ``event_time <= observed_at``. Of several labels for one prediction the
     last received wins; of those received at one instant, the later row. Labels without a value say nothing
     and are ignored.
@@ -18,7 +19,8 @@ def join_labels(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame
     Args:
         predictions: columns prediction_id and entity_key (text), event_time, and any others.
         labels: columns prediction_id and entity_key (text, null or empty where unknown), label (number),
-            observed_at and received_at. All instants of both frames are of one type: aware datetimes, or
+            observed_at and received_at; event_time (null where none is named) may be there. All instants of both
+            frames are of one type: aware datetimes, or
             microseconds since 1970 as integers.
 
     Returns:
@@ -32,6 +34,9 @@ def join_labels(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame
             pl.col("observed_at").cast(instant),
             pl.col("prediction_id").cast(pl.String).replace("", None),
             pl.col("entity_key").cast(pl.String).replace("", None),
+            (pl.col("event_time") if "event_time" in labels.columns else pl.lit(None))
+            .cast(instant)
+            .alias("event_time"),
         )
         .filter(label.is_not_null())
         .sort("received_at", maintain_order=True)
@@ -47,7 +52,8 @@ def join_labels(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame
         asked.select("_row", pl.col("prediction_id").cast(pl.String))
         .join(by_id, on="prediction_id", how="left")
         .join(_by_entity(asked, ranked), on="_row", how="left")
-        .select("_row", pl.max_horizontal("_by_id", "_by_entity").alias("_rank"))
+        .join(_by_instant(asked, ranked), on="_row", how="left")
+        .select("_row", pl.max_horizontal("_by_id", "_by_entity", "_by_instant").alias("_rank"))
         .join(ranked.select("_rank", "label", "observed_at"), on="_rank", how="left")
     )
     return asked.join(
@@ -62,7 +68,10 @@ def _by_entity(asked: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
     as-of join replaces the pairing of all predictions with all labels of an entity.
     """
     best = (
-        ranked.filter(pl.col("prediction_id").is_null() & pl.col("entity_key").is_not_null())
+        ranked.filter(
+            pl.col("prediction_id").is_null() & pl.col("entity_key").is_not_null(),
+            pl.col("event_time").is_null(),
+        )
         .sort("observed_at")
         .select(
             "entity_key",
@@ -83,6 +92,21 @@ def _by_entity(asked: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
             check_sortedness=False,
         )
         .select("_row", "_by_entity")
+    )
+
+
+def _by_instant(asked: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
+    """For each row the last received label that names its entity and its instant."""
+    named = ranked.filter(
+        pl.col("prediction_id").is_null(),
+        pl.col("entity_key").is_not_null(),
+        pl.col("event_time").is_not_null(),
+    )
+    best = named.group_by("entity_key", "event_time").agg(pl.col("_rank").max().alias("_by_instant"))
+    return (
+        asked.select("_row", "event_time", pl.col("entity_key").cast(pl.String))
+        .join(best, on=["entity_key", "event_time"], how="inner")
+        .select("_row", "_by_instant")
     )
 
 

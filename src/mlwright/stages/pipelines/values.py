@@ -1,21 +1,15 @@
 """Turning what steps take and return into digests and bytes, and back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from io import BytesIO
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 import polars as pl
 from blake3 import blake3
 
-from mlwright.errors import ModelError, NotFound
-from mlwright.model.fitted import Fitted
 from mlwright.model.ids import Digest
 from mlwright.ports.artifacts import ArtifactStore
-from mlwright.ports.runtimes import LoadedModel, ModelRuntime
 
 Plain = str | int | float | bool | date | datetime | timedelta | None
 
@@ -63,66 +57,6 @@ class KnownDigests:
             parts = [self.of(each) for each in value]
             return None if None in parts else Digest(f"list:{parts!r}")
         return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelShelf:
-    """Saves fitted models as folders in the artifact store, and loads them again."""
-
-    artifacts: ArtifactStore
-    runtimes: tuple[ModelRuntime, ...]
-    cache: Path
-
-    def put(self, fitted: Fitted, example: pl.DataFrame) -> tuple[Digest, str]:
-        """Save a model; returns the digest of its folder and its flavor.
-
-        Args:
-            fitted: the model.
-            example: a few rows with its inputs.
-
-        Raises:
-            ModelError: no runtime takes this kind of model.
-        """
-        runtime = next((each for each in self.runtimes if each.accepts(fitted.model)), None)
-        if runtime is None:
-            raise ModelError(
-                f"no runtime can save a {type(fitted.model).__module__}.{type(fitted.model).__qualname__}",
-                why=f"installed runtimes: {', '.join(each.flavor for each in self.runtimes)}",
-                next_command="mlwright doctor",
-            )
-        rows = example.select(fitted.signature.input_names).head(5)
-        with TemporaryDirectory(prefix="mlwright-model-") as folder:
-            runtime.save(
-                fitted.model,
-                Path(folder),
-                signature=fitted.signature,
-                example=rows.to_dict(as_series=False),
-                categories=fitted.categories,
-            )
-            return self.artifacts.put_folder(Path(folder)), runtime.flavor
-
-    def load(self, digest: Digest, flavor: str) -> LoadedModel:
-        """Load a saved model, its bytes verified.
-
-        Raises:
-            ModelLoadFailed: the folder does not load; the message says why.
-            ArtifactCorrupt: the stored bytes are not those that were saved.
-        """
-        runtime = next((each for each in self.runtimes if each.flavor == flavor), None)
-        if runtime is None:
-            raise NotFound.named(
-                "model runtime", flavor, [each.flavor for each in self.runtimes], "mlwright doctor"
-            )
-        return runtime.load(self.fetch(digest))
-
-    def fetch(self, digest: Digest) -> Path:
-        """The folder of a saved model, its bytes verified.
-
-        Raises:
-            ArtifactMissing: it is not in the store.
-            ArtifactCorrupt: the stored bytes are not those that were saved.
-        """
-        return self.artifacts.get_folder(digest, self.cache / digest.replace(":", "-"))
 
 
 def store_result(value: object, artifacts: ArtifactStore) -> tuple[str, Digest] | None:

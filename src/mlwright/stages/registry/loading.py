@@ -14,9 +14,12 @@ import sys
 import time
 import traceback
 import warnings
-from typing import Any, Callable  # noqa: UP035 - runs in an older Python as well
+from typing import Any, Callable, Tuple  # noqa: UP035 - runs in an older Python as well
 
 ROWS = 1000
+
+Loaded = Tuple[Any, Callable[[Any], Any]]  # noqa: UP006
+"""A model, and what answers to an example with it."""
 
 
 def main(job_path: str) -> int:
@@ -79,14 +82,14 @@ def _by_mlflow(job: dict[str, Any]) -> Callable[[], Any]:
 
 def _natively(job: dict[str, Any]) -> Callable[[], Any]:
     folder, flavors = job["folder"], job["flavors"]
-    for name, load in _LOADERS.items():
+    for name, load in LOADERS.items():
         if name in flavors:
-            predict = load(folder, flavors[name])
+            _, predict = load(folder, flavors[name])
             return lambda: predict(_example(job))
     raise RuntimeError(f"none of these flavors can be loaded without mlflow: {', '.join(sorted(flavors))}")
 
 
-def _sklearn(folder: str, flavor: dict[str, Any]) -> Callable[[Any], Any]:
+def _sklearn(folder: str, flavor: dict[str, Any]) -> Loaded:
     stored = flavor.get("serialization_format")
     path = os.path.join(folder, flavor.get("pickled_model") or "model.pkl")
     if stored == "skops":
@@ -99,9 +102,9 @@ def _sklearn(folder: str, flavor: dict[str, Any]) -> Callable[[Any], Any]:
     ours = os.path.join(folder, "mlwright.json")
     if os.path.exists(ours):
         with open(ours, encoding="utf-8") as file:
-            return _ours(model, json.load(file))
+            return model, _ours(model, json.load(file))
     chosen = "predict_proba" if flavor.get("predict_fn") == "predict_proba" else "predict"
-    return lambda example: getattr(model, chosen)(example)
+    return model, lambda example: getattr(model, chosen)(example)
 
 
 def _ours(model: Any, described: dict[str, Any]) -> Callable[[Any], Any]:
@@ -136,31 +139,31 @@ def _unpickled(path: str) -> Any:
         return pickle.load(file)
 
 
-def _xgboost(folder: str, flavor: dict[str, Any]) -> Callable[[Any], Any]:
+def _xgboost(folder: str, flavor: dict[str, Any]) -> Loaded:
     xgboost = importlib.import_module("xgboost")
     path = os.path.join(folder, flavor.get("data") or "model.ubj")
     named = str(flavor.get("model_class") or "xgboost.core.Booster").rsplit(".", 1)[1]
     model = getattr(xgboost, named)()
     model.load_model(path)
     if named == "Booster":
-        return lambda example: model.predict(xgboost.DMatrix(example))
-    return lambda example: model.predict(example)
+        return model, lambda example: model.predict(xgboost.DMatrix(example))
+    return model, lambda example: model.predict(example)
 
 
-def _lightgbm(folder: str, flavor: dict[str, Any]) -> Callable[[Any], Any]:
+def _lightgbm(folder: str, flavor: dict[str, Any]) -> Loaded:
     lightgbm = importlib.import_module("lightgbm")
     path = os.path.join(folder, flavor.get("data") or "model.lgb")
-    if flavor.get("serialization_format") == "skops":
+    if path.endswith(".skops"):  # MLflow names this format of a booster as well, which it writes as text
         skops = importlib.import_module("skops.io")
         model = skops.load(path, trusted=list(flavor.get("skops_trusted_types") or ()))
     elif path.endswith((".pkl", ".pickle")):
         model = _unpickled(path)
     else:
         model = lightgbm.Booster(model_file=path)
-    return lambda example: model.predict(example)
+    return model, lambda example: model.predict(example)
 
 
-def _onnx(folder: str, flavor: dict[str, Any]) -> Callable[[Any], Any]:
+def _onnx(folder: str, flavor: dict[str, Any]) -> Loaded:
     runtime = importlib.import_module("onnxruntime")
     numpy = importlib.import_module("numpy")
     path = os.path.join(folder, flavor.get("data") or "model.onnx")
@@ -175,35 +178,41 @@ def _onnx(folder: str, flavor: dict[str, Any]) -> Callable[[Any], Any]:
         feeds = {each.name: numpy.asarray(example[each.name], dtype=kinds.get(each.type)) for each in inputs}
         return session.run(None, {name: each.reshape(-1, 1) for name, each in feeds.items()})[0]
 
-    return predict
+    return session, predict
 
 
-def _torch(folder: str, flavor: dict[str, Any]) -> Callable[[Any], Any]:
+def _torch(folder: str, flavor: dict[str, Any]) -> Loaded:
     torch = importlib.import_module("torch")
     inside = os.path.join(folder, flavor.get("model_data") or "data")
     path = os.path.join(inside, "model.pth") if os.path.isdir(inside) else inside
+    program = os.path.join(inside, "model.pt2")
     try:
-        model = torch.jit.load(path, map_location="cpu")
+        if os.path.exists(program):
+            model = torch.export.load(program).module()
+        else:
+            model = torch.jit.load(path, map_location="cpu")
     except RuntimeError:
         # A whole module is a pickle: without MLflow, which asks for it, it is refused, and the proof says so.
         model = torch.load(path, map_location="cpu", weights_only=True)
-    model.eval()
+    if not os.path.exists(program):  # an exported program has no other state
+        model.eval()
 
     def predict(example: Any) -> Any:
         values = getattr(example, "values", example)
         with torch.no_grad():
             return model(torch.as_tensor(values)).numpy()
 
-    return predict
+    return model, predict
 
 
-_LOADERS: dict[str, Callable[[str, dict[str, Any]], Callable[[Any], Any]]] = {
+LOADERS: dict[str, Callable[[str, dict[str, Any]], Loaded]] = {
     "sklearn": _sklearn,
     "xgboost": _xgboost,
     "lightgbm": _lightgbm,
     "onnx": _onnx,
     "pytorch": _torch,
 }
+"""From a folder and the section of its flavor to a model. ``adapters/isolated`` serves with them too."""
 
 
 def _example(job: dict[str, Any]) -> Any:

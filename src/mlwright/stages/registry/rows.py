@@ -159,9 +159,14 @@ def _version(row: Found, tags: dict[str, str], named: list[str]) -> ModelVersion
 
 def _signature(stored: dict[str, list[dict[str, object]]]) -> Signature:
     return Signature(
-        inputs=tuple(Field(**each) for each in stored["inputs"]),  # type: ignore[arg-type]
-        outputs=tuple(Field(**each) for each in stored["outputs"]),  # type: ignore[arg-type]
+        inputs=tuple(map(_field, stored["inputs"])), outputs=tuple(map(_field, stored["outputs"]))
     )
+
+
+def _field(stored: dict[str, object]) -> Field:
+    shape = stored.get("shape", ())  # versions of older programs have none, and JSON has no tuples
+    assert isinstance(shape, list | tuple)
+    return Field(**{**stored, "shape": tuple(shape)})  # type: ignore[arg-type]
 
 
 def _evaluation(stored: dict[str, object]) -> Evaluation:

@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Group, RenderableType
 
 from mlwright.doors.cli import version_views as views
-from mlwright.doors.cli.commands import proofs
+from mlwright.doors.cli.commands import optimizing, proofs
 from mlwright.doors.cli.door import Door, OrShow, command
 from mlwright.doors.cli.show import pairs, short, table
 from mlwright.doors.wire import to_json, to_plain
@@ -55,6 +55,26 @@ def show(door: Door, ref: str | None, model: str | None, everything: bool) -> No
 
 
 @command(
+    "register",
+    group=models,
+    example="mlwright models register ./model --name churn\nmlwright models register rules.py:predict --name churn",
+)
+@click.argument("source")
+@click.option("--name", required=True, help="The model's name; made when new.")
+@click.option("--alias", help="Then move this alias to it, as models promote does.")
+def register(door: Door, source: str, name: str, alias: str | None) -> None:
+    """Store an MLflow Model folder, or a function as FILE.py:NAME, as the next version of a model.
+
+    The files are scanned first; what would do harm when it is loaded is refused. The function's file says a few rows
+    for it in EXAMPLE.
+    """
+    platform = door.store_platform
+    with door.working(f"storing {source}"):
+        version = platform.releases.register(source, name)
+    door.show(platform.releases.promote(version.ref, alias) if alias else version, _version)
+
+
+@command(
     "promote",
     group=models,
     example="mlwright models promote churn/3 --dry-run\nmlwright models promote churn/3 --alias champion",
@@ -68,7 +88,8 @@ def show(door: Door, ref: str | None, model: str | None, everything: bool) -> No
 def promote(door: Door, ref: str, alias: str, dry_run: bool, override: str | None) -> None:
     """Move an alias to a version, if the [[promotion]] policy of the alias lets it through.
 
-    Traffic moves with ``mlwright deploy``, not with an alias. Exit code 1 where a gate does not pass.
+    An endpoint that names the alias follows it at once while it is served, unless a rollout is under way. Exit code 1
+    where a gate does not pass.
     """
     platform = door.any_platform
     if dry_run:
@@ -140,7 +161,7 @@ def _write(door: Door, value: object, text: str, output: Path | None) -> None:
         click.echo(text, nl=False)
 
 
-for _each in proofs.COMMANDS:
+for _each in (*proofs.COMMANDS, *optimizing.COMMANDS):
     models.add_command(_each)
 
 

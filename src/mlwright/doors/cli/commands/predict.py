@@ -11,7 +11,7 @@ from mlwright.doors.cli.door import Door, command
 from mlwright.doors.cli.inference import Accepted, Answered, InferenceServer, inference_server
 from mlwright.doors.cli.readers import Column, as_column, read_rows
 from mlwright.doors.cli.show import table
-from mlwright.doors.http.inference.wire import DATATYPES
+from mlwright.doors.http.inference.tensors import DATATYPES
 from mlwright.errors import DataError, NotFound, UsageError, near_match
 from mlwright.model.instants import to_micros
 from mlwright.platform.facade import Platform
@@ -23,7 +23,7 @@ _INPUT = click.option(
     "file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Rows as .json, .csv or .parquet.",
+    help="Rows as .json, .ndjson, .csv or .parquet.",
 )
 _PORT = click.option(
     "--port", type=click.IntRange(1, 65535), help="Port of the endpoints. Default: serve.inference_port."
@@ -62,8 +62,9 @@ def predict(door: Door, endpoint: str, file: Path | None, port: int | None, exam
 def feedback(door: Door, endpoint: str, file: Path | None, port: int | None) -> None:
     """Send labels to a running endpoint; sending them again changes nothing.
 
-    FILE has label, prediction_id or entity_key, and observed_at (without it: now). The endpoint's own names of
-    entity and label will do as well.
+    FILE has label, prediction_id or entity_key, event_time (with an entity: only the prediction asked as of that
+    instant), and observed_at (without it: now). The endpoint's own names of entity, timestamp and label will do as
+    well.
     """
     if file is None:
         raise UsageError("give --input FILE", next_command="mlwright feedback --help")
@@ -109,20 +110,31 @@ def _columns(
 
 def _labels(platform: Platform, endpoint: str, rows: pl.DataFrame, where: str) -> dict[str, Column]:
     settings = platform.parts.endpoint(endpoint)
-    names = {settings.entity: "entity_key", settings.label.column: "label"}
-    if settings.label.observed:
-        names[settings.label.observed] = "observed_at"
+    names = {
+        settings.entity: "entity_key",
+        settings.timestamp: "event_time",
+        settings.truth.column: "label",
+    }
+    if settings.truth.observed:
+        names[settings.truth.observed] = "observed_at"
     rows = rows.rename(
         {old: new for old, new in names.items() if old in rows.columns and new not in rows.columns}
     )
     if "label" not in rows.columns:
         near = near_match("label", rows.columns)
         hint = f"; did you mean {near!r}?" if near else ""
-        raise DataError(f"there is no column 'label' and none {settings.label.column!r}{hint}", where=where)
-    wanted = {"label": "FP64", "prediction_id": "BYTES", "entity_key": "BYTES", "observed_at": "INT64"}
+        raise DataError(f"there is no column 'label' and none {settings.truth.column!r}{hint}", where=where)
+    wanted = {
+        "label": "FP64",
+        "prediction_id": "BYTES",
+        "entity_key": "BYTES",
+        "observed_at": "INT64",
+        "event_time": "INT64",
+    }
     columns = {name: as_column(rows, name, kind) for name, kind in wanted.items() if name in rows.columns}
     if "prediction_id" in columns:
         columns.pop("entity_key", None)
+        columns.pop("event_time", None)
     return columns
 
 
@@ -134,4 +146,5 @@ def _answers(found: Sequence[Answered]) -> RenderableType:
 
 
 def _accepted(receipt: Accepted) -> RenderableType:
-    return f"{receipt.accepted:,} labels are on disk at endpoint {receipt.endpoint}"
+    again = f", {receipt.repeated:,} of them as sent before" if receipt.repeated else ""
+    return f"{receipt.accepted:,} labels are on disk at endpoint {receipt.endpoint}{again}"

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Final, TypeVar
 
 import httpx
 import msgspec
@@ -15,6 +16,7 @@ from mlwright.errors import Conflict, MlwrightError
 
 T = TypeVar("T")
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _TYPES = {"string": "BYTES", "long": "INT64", "double": "FP64", "boolean": "BOOL"}
 
 
@@ -67,6 +69,8 @@ class EndpointClient:
     def predict(self, request_id: str, rows: pl.DataFrame) -> int:
         """Score rows; returns how many answers came.
 
+        Rows asked about again under the same id are one prediction each, not two.
+
         Raises:
             Conflict: the endpoint refused the request.
         """
@@ -82,7 +86,8 @@ class EndpointClient:
                 for name, kind in tensors.items()
             ],
         }
-        return self._post(self._infer, body, _Answer).outputs[0].shape[0]
+        named = {"x-mlwright-request-id": request_id}
+        return self._post(self._infer, body, _Answer, named).outputs[0].shape[0]
 
     def feedback(self, rows: pl.DataFrame) -> int:
         """Send labels; returns how many were acknowledged."""
@@ -103,10 +108,12 @@ class EndpointClient:
         """Close the connection."""
         self._http.close()
 
-    def _post(self, path: str, body: object, form: type[T]) -> T:
+    def _post(self, path: str, body: object, form: type[T], headers: Mapping[str, str] = _NONE) -> T:
         try:
             response = self._http.post(
-                path, content=msgspec.json.encode(body), headers={"content-type": "application/json"}
+                path,
+                content=msgspec.json.encode(body),
+                headers={"content-type": "application/json", **headers},
             )
         except httpx.TransportError as error:
             raise Conflict(

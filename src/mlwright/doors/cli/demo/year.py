@@ -27,6 +27,7 @@ from mlwright.errors import MlwrightError, NotAvailableAtPrediction, NotFound
 from mlwright.model.registry import ModelVersion
 from mlwright.model.windows import Window
 from mlwright.platform.facade import Platform, Tick
+from mlwright.wiring.inference import encode_settings
 from mlwright.wiring.project import close, open_platform
 
 TRAIN_FROM = datetime(2013, 1, 1, tzinfo=UTC)
@@ -112,7 +113,7 @@ def _endpoint(platform: Platform, champion: ModelVersion, story: Story) -> Itera
         platform.releases.deploy("delay")
     settings = platform.parts.endpoint("delay")
     port = free_port()
-    worker = start_worker(platform.parts.settings.root, port)
+    worker = start_worker(encode_settings(platform.parts.settings), port)
     looked_up = {
         feature
         for view in platform.parts.settings.feature_views
@@ -124,8 +125,8 @@ def _endpoint(platform: Platform, champion: ModelVersion, story: Story) -> Itera
         entity=settings.entity,
         timestamp=settings.timestamp,
         inputs={each.name: each.type for each in champion.inputs if each.name not in looked_up},
-        label=settings.label.column,
-        observed=settings.label.observed or settings.timestamp,
+        label=settings.truth.column,
+        observed=settings.truth.observed or settings.timestamp,
     )
     client = EndpointClient(f"http://127.0.0.1:{port}", plan)
     story.say(f"POST http://127.0.0.1:{port}/v2/models/delay/infer  (process {worker.pid})")
