@@ -26,7 +26,7 @@ HEAVY = (
 )
 
 # Packages whose exact version another one pins, and whose names its documentation tells to import.
-PART_OF = {"pydantic_core": "pydantic"}
+PART_OF = {"mlflow": "mlflow-skinny", "pydantic_core": "pydantic"}
 
 LOADED = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 HELP = """

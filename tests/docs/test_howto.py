@@ -128,6 +128,10 @@ def test_promote_with_a_policy(registered, blocks) -> None:
     assert '"CycloneDX"' in (registered.folder / "bom.json").read_text(encoding="utf-8")
 
 
+def test_serve_a_function(project, blocks) -> None:
+    assert project.play(blocks("docs/how-to/serve-a-function.md")) == 2
+
+
 def mlruns(place: Path) -> None:
     """A small folder as MLflow's file store writes it: one experiment, two runs."""
     experiment = place / "1"

@@ -19,7 +19,9 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import mlwright
+from mlwright.adapters.config.load import load_settings
 from mlwright.platform.facade import Platform
+from mlwright.wiring.inference import encode_settings
 from mlwright.wiring.project import close, open_platform
 
 # The children stand in other folders; they shall import the same mlwright as this process. Without bytecode each would
@@ -174,14 +176,22 @@ class Clinic:
         finally:
             close(platform)
 
+    def line(self) -> str:
+        """The settings as a worker reads them."""
+        return f"{encode_settings(load_settings(self.folder / 'mlwright.toml')).decode()}\n"
+
     @contextmanager
     def worker(self, port: int) -> Iterator["subprocess.Popen[str]"]:
         """One inference process, ready."""
-        command = [sys.executable, "-m", "mlwright.doors.up.worker", "--project", str(self.folder)]
-        command += ["--port", str(port)]
-        with subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True) as process:
+        command = [sys.executable, "-m", "mlwright.doors.up.worker", "--port", str(port)]
+        with subprocess.Popen(
+            command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
             try:
+                assert process.stdin is not None
                 assert process.stdout is not None
+                process.stdin.write(self.line())
+                process.stdin.flush()
                 assert process.stdout.readline() == f"ready {port}\n"
                 yield process
             finally:

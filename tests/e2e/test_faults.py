@@ -122,16 +122,10 @@ def test_a_port_that_is_taken_is_named_with_a_free_one(clinic, port) -> None:
         said = clinic.refused(4, "up", "--inference-port", str(port), "--port", suggested)
         assert str(port) in said
         assert "next: mlwright up --inference-port" in said
-        command = [
-            sys.executable,
-            "-m",
-            "mlwright.doors.up.worker",
-            "--project",
-            clinic.folder,
-            "--port",
-            str(port),
-        ]
-        worker = subprocess.run(command, env=clinic.environment, capture_output=True, text=True, timeout=30)
+        command = [sys.executable, "-m", "mlwright.doors.up.worker", "--port", str(port)]
+        worker = subprocess.run(
+            command, env=clinic.environment, input=clinic.line(), capture_output=True, text=True, timeout=30
+        )
         assert worker.returncode == 4
         assert f"cannot listen on 127.0.0.1:{port}" in worker.stderr
         assert "\n  next: mlwright up" in worker.stderr

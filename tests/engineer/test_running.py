@@ -23,11 +23,12 @@ from mlwright.model.findings import Finding, Outcome
 from mlwright.model.ids import EndpointName
 from mlwright.model.instants import to_micros
 from mlwright.model.ledger import Decision
-from mlwright.model.predictions import LabelBlock, PredictionBlock
+from mlwright.model.predictions import LabelBlock
 from mlwright.model.windows import Window
 from mlwright.platform.facade import Platform
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
+from mlwright.stages.serving.blocks import PredictionBlock
 from mlwright.stages.serving.journal import Journal
 from mlwright.stages.tracking import store as tracking
 from mlwright.testing.fakes.clock import ManualClock

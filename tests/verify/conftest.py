@@ -35,19 +35,25 @@ def find_uv() -> str | None:
 
 @pytest.fixture(scope="session")
 def environment() -> Environment:
-    """Makes ``.verify/NAME`` with exactly these packages, and returns its Python."""
+    """Makes ``.verify/NAME`` with exactly these packages, and returns its Python.
+
+    ``pip=True`` lets pip install them, which reads settings of this machine that uv does not: an index of its own for
+    the builds of torch without a GPU, for one.
+    """
     uv = find_uv()
 
-    def make(name: str, *packages: str) -> Path:
+    def make(name: str, *packages: str, pip: bool = False) -> Path:
         if uv is None:
             pytest.skip("uv is not on PATH and not in .tools: run ./dev verify")
         place = ROOT / ".verify" / name
         python, stamp = place / "bin" / "python", place / "stamp"
         wanted = "\n".join([sys.version, *packages])
         if not (python.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted):
-            venv = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, place]
+            venv = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, *["--seed"] * pip, place]
             subprocess.run(venv, check=True, stdin=subprocess.DEVNULL)
             install = [uv, "pip", "install", "--quiet", "--python", python, *packages]
+            if pip:
+                install = [python, "-m", "pip", "install", "--quiet", *packages]
             subprocess.run(install, check=True, stdin=subprocess.DEVNULL)
             stamp.write_text(wanted, encoding="utf-8")
         return python

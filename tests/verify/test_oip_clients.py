@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from mlwright.adapters.sklearn.runtime import SklearnRuntime
+from mlwright.adapters.runtimes.sklearn import SklearnRuntime
+from mlwright.ports.runtimes import scores_of
 
 pytestmark = pytest.mark.verify
 
@@ -95,7 +96,7 @@ def test_model_metadata_says_what_to_send(said) -> None:
 
 def test_scores_are_the_models(said, served) -> None:
     columns = {name: values for name, (_, values) in COLUMNS.items()}
-    ours = SklearnRuntime().load(served.folder / "model").predict(columns)
+    ours = scores_of(SklearnRuntime().load(served.folder / "model"), columns)
     assert said["scores"] == pytest.approx(ours, abs=1e-12)
     assert said["versioned"] == said["scores"]
     assert max(ours) - min(ours) > 0.5

@@ -20,6 +20,7 @@ LABELS = {
     "label": pl.Float64,
     "observed_at": INSTANT,
     "received_at": INSTANT,
+    "event_time": INSTANT,
 }
 
 
@@ -32,7 +33,12 @@ def predictions(*rows):
 
 
 def labels(*rows):
-    return pl.DataFrame([(i, e, y, hour(o), hour(r)) for i, e, y, o, r in rows], schema=LABELS, orient="row")
+    """Rows of id, entity, label, hours of observation and arrival, and perhaps the hour of the event it is for."""
+    told = [
+        (i, e, y, hour(o), hour(r), hour(at[0]) if at and at[0] is not None else None)
+        for i, e, y, o, r, *at in rows
+    ]
+    return pl.DataFrame(told, schema=LABELS, orient="row")
 
 
 def naive(asked, arrived):
@@ -47,6 +53,8 @@ def naive(asked, arrived):
                 continue
             if label["prediction_id"]:
                 belongs = label["prediction_id"] == row["prediction_id"]
+            elif label["event_time"] is not None:
+                belongs = (label["entity_key"], label["event_time"]) == (row["entity_key"], row["event_time"])
             else:
                 belongs = (
                     label["entity_key"] == row["entity_key"] and row["event_time"] <= label["observed_at"]
@@ -65,6 +73,7 @@ arrived = st.lists(
         st.sampled_from([0.0, 1.0, None]),
         st.integers(0, 6),
         st.integers(0, 4),
+        st.sampled_from([None, None, 0, 1, 2]),
     ),
     max_size=20,
 )
@@ -153,3 +162,16 @@ def test_a_window_matures_one_horizon_after_its_end():
     assert not matured(window, horizon, hour(36) - timedelta(microseconds=1))
     assert matured(window, horizon, hour(36))
     assert to_micros(hour(36)) - to_micros(window.end) == 12 * 3600 * 10**6
+
+
+def test_a_label_for_an_instant_belongs_to_no_other_prediction_of_the_entity():
+    joined = join_labels(
+        predictions(("p1", "e", 0), ("p2", "e", 1), ("p3", "e", 2)),
+        labels((None, "e", 0.0, 5, 6), (None, "e", 1.0, 5, 7, 1), ("p3", None, 1.0, 5, 8)),
+    )
+    assert joined["label"].to_list() == [0.0, 1.0, 1.0]
+
+
+def test_labels_without_the_column_of_instants_join_as_ever():
+    truth = labels((None, "e", 1.0, 3, 4)).drop("event_time")
+    assert join_labels(predictions(("p1", "e", 0)), truth)["label"].to_list() == [1.0]

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from mlwright.adapters.scanners.picklescan import PicklescanScanner
-from mlwright.adapters.sklearn.runtime import SklearnRuntime
+from mlwright.adapters.runtimes.sklearn import SklearnRuntime
 from mlwright.errors import ModelLoadFailed, ModelUntrusted, NotFound, UsageError
 from mlwright.model.evidence import Outcome
 from mlwright.model.ids import ModelName

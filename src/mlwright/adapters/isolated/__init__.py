@@ -1,0 +1,1 @@
+"""Models in processes of their own, each with the packages that it asks for, over a socket and shared memory."""
