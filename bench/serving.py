@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from report import Result, clean, write
+from report import ROOT, Result, clean, write
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
@@ -128,6 +128,7 @@ def ours_and_floors() -> list[Server]:
             found.append(
                 Server(
                     name=f"mlwright, {kind}, {count}",
+                    packages=(f"mlwright[onnx] @ file://{ROOT}",),
                     command=(
                         *("-m", "mlwright", "serve", model, "--name", "gb", "--port", "{port}"),
                         *("--workers", str(count)),
@@ -209,6 +210,7 @@ def _ours(python: Path, work: Path) -> None:
     if home.exists():
         return
     home.mkdir()
+    python = Path(sys.executable)  # makes models, which needs more packages than serving them
     subprocess.run(
         [str(python), str(PEERS / "our_models.py"), str(work), str(home)], check=True, env=clean(), cwd=home
     )
@@ -222,9 +224,16 @@ def _ours(python: Path, work: Path) -> None:
         )
 
 
+_made: set[Path] = set()
+
+
 def environment(packages: Sequence[str], cache: Path) -> Path:
-    """The Python of an environment that holds the packages, made once a run."""
+    """The Python of an environment that holds the packages; those of others are kept from run to run."""
+    ours = packages[0].startswith("mlwright")  # made anew, because it changes
     folder = cache / "".join(each if each.isalnum() else "_" for each in packages[0])
+    if ours and folder not in _made:
+        shutil.rmtree(folder, ignore_errors=True)
+    _made.add(folder)
     if not folder.exists():
         uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
         assert uv is not None

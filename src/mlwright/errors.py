@@ -64,8 +64,15 @@ class Fault:
 
 
 def near_match(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that the given one was probably meant to be, or None."""
-    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    """Return the known word that the given one was probably meant to be, or None.
+
+    It looks at the first 500 known words and at none of more than 100 letters: either may come from a client, and
+    comparing takes the product of their lengths.
+    """
+    if len(word) > _LONGEST_WORD:
+        return None
+    words = [each for each in islice(known, _MOST_WORDS) if len(each) <= _LONGEST_WORD]
+    found = get_close_matches(word, words, n=1, cutoff=0.6)
     return found[0] if found else None
 
 

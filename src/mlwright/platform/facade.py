@@ -13,6 +13,7 @@ from mlwright.platform.records import RecordsJourney
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.retraining import RetrainJourney
 from mlwright.platform.rolling import RolloutJourney
+from mlwright.platform.scoring import ScoringJourney
 from mlwright.platform.training import TrainingJourney
 from mlwright.platform.watching import Watched, WatchJourney
 
@@ -37,6 +38,7 @@ class Platform:
         self.releases = ReleaseJourney(parts)
         self.dossiers = DossierJourney(parts, self.releases)
         self.rollouts = RolloutJourney(parts, self.releases)
+        self.scoring = ScoringJourney(parts, self.releases)
         self.watch = WatchJourney(parts, self.releases)
         self.retraining = RetrainJourney(parts, self.training, self.releases, self.rollouts)
         self.records = RecordsJourney(parts)

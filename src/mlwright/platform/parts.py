@@ -21,8 +21,10 @@ from mlwright.ports.measuring import Measuring
 from mlwright.ports.notifier import Notifier
 from mlwright.ports.online_store import OnlineStore
 from mlwright.ports.run_sink import RunSink
+from mlwright.ports.streams import RecordStream
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.pipelines.shelf import ModelShelf
+from mlwright.stages.serving.batch.working import OpenCore
 from mlwright.stages.serving.log import PredictionLog
 
 if TYPE_CHECKING:
@@ -55,6 +57,10 @@ class Parts:
     """What makes other forms of models."""
     measuring: Measuring | None = None
     """Measures models in processes of their own; None: nothing does."""
+    open_core: OpenCore | None = None
+    """Opens what scores files and streams; it may be sent to other processes. None: nothing is scored here."""
+    open_stream: Callable[[str, str, str], RecordStream] | None = None
+    """The URL of a stream, that of the output and a group → one consumer."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -28,6 +28,7 @@ from mlwright.ports.measuring import Load
 from mlwright.ports.runtimes import LoadedModel
 from mlwright.stages.registry import evidence as proofs
 from mlwright.stages.serving.asks import Answer, Ask
+from mlwright.stages.serving.batching import Batcher
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.profile import advise, fit_line, fit_scalability, growth
 from mlwright.stages.serving.profiling import bare_samples, core_samples
@@ -46,6 +47,7 @@ ASSUMPTIONS: Final = (
     "service times are those of this machine, with whatever else ran on it meanwhile",
     "the line alpha + beta * rows has the least squares of relative errors, through the median of each size",
     "each connection sends its next request when it has its answer (a closed loop), rows one at a time",
+    "the scalability law knows no batching, which makes each request cheaper as more come: its error says how far it holds",
     "the load generator shares this machine and takes some 20 µs a request: a faster server shows as that slow",
 )
 
@@ -158,7 +160,7 @@ class ProfileJourney:
                 say(f"measuring batches of {sizes[0]} … {sizes[-1]} rows")
                 through = core_samples(core, asks, sizes, seconds=here * (1 - _BARE))
                 bare = bare_samples(model, asked.batch(), sizes, seconds=here * _BARE)
-                form = core.form
+                form, auto = core.form, Batcher(core, mode="auto").mode
             finally:
                 core.apply(replace(route, generation=route.generation + 1, variants=()))
                 journal.close()
@@ -176,7 +178,7 @@ class ProfileJourney:
             bare=bare,
             line=line,
             load_s=0.0,
-            advice=advise(through, line, latency_s=endpoint.slo.latency_p99.total_seconds()),
+            advice=advise(through, line, latency_s=endpoint.slo.latency_p99.total_seconds(), auto=auto),
             served=served,
             scalability=fit_scalability(served.points) if served else None,
             growth=growth(served.points) if served else None,

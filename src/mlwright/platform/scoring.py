@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from mlwright.errors import NotFound, SettingsError, Unsupported, UsageError, near_match
+from mlwright.errors import NotFound, Unsupported, UsageError, near_match
 from mlwright.model.endpoints import CHAMPION, Route, Variant
 from mlwright.model.ids import EndpointName
 from mlwright.model.instants import to_micros
@@ -11,11 +12,12 @@ from mlwright.model.registry import Field, ModelVersion
 from mlwright.model.settings import EndpointSettings, FallbackSettings
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
+from mlwright.stages.registry import store as registry
 from mlwright.stages.serving.batch.job import POLICIES, JobOptions, Scored
 from mlwright.stages.serving.batch.running import BatchReport, Tell, run, silent
 from mlwright.stages.serving.batch.streaming import StreamOptions, StreamReport, consume
 from mlwright.stages.serving.batch.watching import Came, WatchOptions, watch
-from mlwright.stages.serving.batch.working import LookUps
+from mlwright.stages.serving.batch.working import LookUps, OpenCore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,8 @@ class ScoringJourney:
         """Score files, or go on where it was stopped.
 
         Args:
-            what: an endpoint of the project, or ``name``, ``name/3`` or ``name@alias`` of a registered model.
+            what: an endpoint of the project; or ``name``, ``name/3`` or ``name@alias`` of a registered model; or an
+                MLflow Model folder, which is registered unless a version has its files.
             source: a file, folder, glob or URL.
             output: a folder or a file, or their URL.
             options: how.
@@ -136,10 +139,10 @@ class ScoringJourney:
             return consume(records, core, scored, how, latest=lambda: self._scored(what, asked))
         finally:
             records.close()
-            core.close()
+            core.apply(replace(scored.route, variants=()))  # closes the models
 
     @property
-    def _opener(self) -> Callable[..., "EndpointCoreType"]:
+    def _opener(self) -> OpenCore:
         opener = self._parts.open_core
         if opener is None:
             raise Unsupported("this process scores nothing", next_command="mlwright predict --help")
@@ -156,7 +159,7 @@ class ScoringJourney:
             # Nobody gets what a shadow answers; only the log would.
             route = replace(route, variants=tuple(each for each in route.variants if each.share > 0))
         else:
-            version = self._version(what)
+            version = self._folder(Path(what)) if (Path(what) / "MLmodel").is_file() else self._version(what)
             spec = EndpointSettings(name=version.model, model=version.ref, keyed=False)
             alone = Variant(name=CHAMPION, model=version.model, version=version.version, share=1.0)
             route = Route(endpoint=EndpointName(spec.name), generation=0, salt="", variants=(alone,))
@@ -168,6 +171,16 @@ class ScoringJourney:
             takes=_taken(versions),
             log=options.log,
         )
+
+    def _folder(self, folder: Path) -> ModelVersion:
+        """The version that has the files of a model folder; the folder is registered where there is none."""
+        name = folder.resolve().name
+        digest = self._parts.artifacts.put_folder(folder)
+        with self._parts.read() as tx:
+            known = registry.list_models(tx)
+        versions = self._releases.models(name) if name in known else ()
+        found = next((each for each in versions if each.digest == digest), None)
+        return found or self._releases.register(str(folder), name)
 
     def _version(self, what: str) -> ModelVersion:
         try:

@@ -68,7 +68,9 @@ def _example(folder: Path, model: LoadedModel) -> Batch:
         made: dict[str, Array] = {}
         for each in inputs:
             shape = (_ROWS, *(max(1, size) for size in each.shape))
-            made[each.name] = np.full(shape, "", object) if each.type == "string" else np.zeros(shape, DTYPES[each.type])
+            made[each.name] = (
+                np.full(shape, "", object) if each.type == "string" else np.zeros(shape, DTYPES[each.type])
+            )
         return Batch(_ROWS, made)
     batch = batch_of(inputs, {each.name: columns[each.name] for each in inputs if each.name in columns})
     return batch.taken(np.arange(_ROWS) % batch.rows)

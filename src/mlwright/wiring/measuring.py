@@ -19,6 +19,7 @@ from mlwright.wiring.proofs import proof_engines
 from mlwright.wiring.shelves import model_shelf
 from mlwright.wiring.taking import taking_in
 
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A route to serve on a port, and the folder to write into."""
 

@@ -13,6 +13,7 @@ from mlwright.adapters.notify.log import LogNotifier
 from mlwright.adapters.notify.webhook import WebhookNotifier
 from mlwright.adapters.odcs import read_contract
 from mlwright.adapters.parquet.online import ParquetOnlineStore
+from mlwright.adapters.redis.streams import open_stream
 from mlwright.adapters.runtimes.converting import OnnxConverter
 from mlwright.model.settings import Settings
 from mlwright.platform.facade import Platform
@@ -24,6 +25,7 @@ from mlwright.stages.serving.log import PredictionLog
 from mlwright.wiring.actor import actor
 from mlwright.wiring.inference import open_database, plain_settings
 from mlwright.wiring.proofs import proof_engines
+from mlwright.wiring.scoring import core_opener
 from mlwright.wiring.shelves import model_shelf
 from mlwright.wiring.taking import taking_in
 
@@ -89,6 +91,8 @@ def _parts(settings: Settings, clock: Clock) -> Parts:
         take_in=taking_in(settings, clock),
         converters=(OnnxConverter(),),
         measuring=ChildProcesses(),
+        open_core=core_opener(settings),
+        open_stream=open_stream,
     )
 
 

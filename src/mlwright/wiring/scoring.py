@@ -1,25 +1,20 @@
 """What scores files and streams, in any process: settings → EndpointCore, without a server."""
 
-from collections.abc import Callable
 from functools import partial
 
 from mlwright.adapters.clock.system import SystemClock
 from mlwright.adapters.fs.artifacts import FsArtifactStore
-from mlwright.adapters.parquet.online import ParquetOnlineStore
 from mlwright.model.settings import Settings
-from mlwright.ports.streams import RecordStream
+from mlwright.platform.loading import VersionLoader
 from mlwright.stages.serving.batch.job import Scored
-from mlwright.stages.serving.batch.working import LookUps, OpenCore
+from mlwright.stages.serving.batch.working import LookUps, NoJournal, OpenCore
 from mlwright.stages.serving.core import EndpointCore
-from mlwright.stages.serving.journal import Journal, NoJournal, Recorder
+from mlwright.stages.serving.journal import Journal, Recorder
 from mlwright.stages.serving.recording import RecordPolicy, record_key
-from mlwright.wiring.inference import (
-    decode_settings,
-    encode_settings,
-    open_database,
-    value_checks,
-    version_loader,
-)
+from mlwright.wiring.inference import decode_settings, encode_settings, open_database, value_checks
+from mlwright.wiring.proofs import proof_engines
+from mlwright.wiring.shelves import model_shelf
+from mlwright.wiring.taking import taking_in
 
 
 def core_opener(settings: Settings) -> OpenCore:
@@ -27,22 +22,27 @@ def core_opener(settings: Settings) -> OpenCore:
     return partial(_open_core, encode_settings(settings))
 
 
-def stream_opener() -> Callable[[str, str, str], RecordStream]:
-    """Opens one consumer of a stream: its URL, that of the output, and the group."""
-    from mlwright.adapters.redis.streams import open_stream
-
-    return open_stream
-
-
 def _open_core(line: bytes, scored: Scored, looked: LookUps) -> EndpointCore:
     settings, clock, spec = decode_settings(line), SystemClock(), scored.spec
     engine = open_database(settings, clock)
-    loader = version_loader(settings, engine, FsArtifactStore(settings.artifacts), clock)
+    loader = VersionLoader(
+        engine=engine,
+        shelf=model_shelf(settings, FsArtifactStore(settings.artifacts)),
+        proofs=proof_engines(settings.registry, settings.state),
+        take_in=taking_in(settings, clock),
+    )
+    online = None
+    if spec.features:
+        from mlwright.adapters.parquet.online import (
+            ParquetOnlineStore,  # data frames, where there are features
+        )
+
+        online = looked.counting(ParquetOnlineStore(settings.state / "features"))
     journal: Recorder = Journal(settings.state / "log", clock) if scored.log else NoJournal()
     core = EndpointCore(
         spec,
         [view for view in settings.feature_views if view.name in spec.features],
-        looked.counting(ParquetOnlineStore(settings.state / "features")) if spec.features else None,
+        online,
         loader.load_variant,
         journal,
         clock,
@@ -50,5 +50,4 @@ def _open_core(line: bytes, scored: Scored, looked: LookUps) -> EndpointCore:
         record=RecordPolicy(spec.serving.record, record_key(settings.state)) if scored.log else None,
     )
     core.apply(scored.route)
-    engine.dispose()
     return core

@@ -1,10 +1,11 @@
 """Serving one model: a project's endpoint, a registered version, or a folder, as settings that a process serves."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from mlwright.adapters.config.storage import find_file
-from mlwright.errors import UsageError
+from mlwright.errors import NotFound, UsageError
 from mlwright.model.registry import parse_model_ref
 from mlwright.model.settings import EndpointSettings, Settings
 from mlwright.platform.following import FollowJourney
@@ -30,13 +31,25 @@ def served_settings(start: Path, what: str, name: str | None = None) -> Settings
     """
     settings = _around(start)
     endpoint = settings.endpoint(what) if name is None else None
-    if endpoint is None:
-        ref = _registered(settings, what, name) if _is_place(start, what) else what
-        endpoint = EndpointSettings(name=_checked(name or parse_model_ref(ref)[0]), model=ref, keyed=False)
+    if endpoint is not None:
+        settings = replace(settings, endpoints=(endpoint,))
+        following = open_following(settings)
+        if not _has_route(following, endpoint.name):
+            following.point(endpoint.name, endpoint.model)
+        return settings
+    ref = _registered(settings, what, name) if _is_place(start, what) else what
+    try:
+        return _pointed(settings, ref, name)
+    except NotFound:
+        if not (start / what / "MLmodel").is_file():
+            raise
+        return _pointed(settings, _registered(settings, what, name), name)
+
+
+def _pointed(settings: Settings, ref: str, name: str | None) -> Settings:
+    endpoint = EndpointSettings(name=_checked(name or parse_model_ref(ref)[0]), model=ref, keyed=False)
     settings = replace(settings, endpoints=(endpoint,))
-    following = open_following(settings)
-    if what != endpoint.name or name is not None or not _has_route(following, endpoint.name):
-        following.point(endpoint.name, endpoint.model)
+    open_following(settings).point(endpoint.name, ref)
     return settings
 
 
@@ -54,12 +67,10 @@ def _around(start: Path) -> Settings:
 
 
 def _is_place(start: Path, what: str) -> bool:
+    """Whether it can only be a path: a bare word is a registered model first."""
     file, _, function = what.partition(".py:")
-    return (
-        (start / what).is_dir()
-        or bool(function and (start / f"{file}.py").is_file())
-        or what.startswith(("/", "./"))
-    )
+    is_function = bool(function) and (start / f"{file}.py").is_file()
+    return is_function or what.startswith((".", "/", "~")) or (os.sep in what and (start / what).is_dir())
 
 
 def _registered(settings: Settings, what: str, name: str | None) -> str:

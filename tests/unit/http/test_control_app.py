@@ -14,6 +14,8 @@ from mlwright.errors import StorageError
 from mlwright.platform.data import DataJourney
 from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.facade import Platform
+from mlwright.platform.optimizing import OptimizeJourney
+from mlwright.platform.profiling import ProfileJourney
 from mlwright.platform.records import RecordsJourney
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.retraining import RetrainJourney
@@ -312,6 +314,8 @@ def journeys() -> dict[str, type]:
         "watch": WatchJourney,
         "retraining": RetrainJourney,
         "records": RecordsJourney,
+        "optimizing": OptimizeJourney,
+        "profiling": ProfileJourney,
     }
     assert set(found) <= set(Platform.__init__.__code__.co_names)
     return found

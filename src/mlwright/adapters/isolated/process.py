@@ -70,6 +70,8 @@ class ModelProcess:
         """What the model takes and gives; where the job does not say it, as the model itself does."""
         self.gone: Final = Event()
         """Set once the process has ended, for whatever reason."""
+        self.lost = False
+        """Whether a call found that it has ended, or ended it."""
         self._home = tempfile.mkdtemp(prefix="mlwright-model-")
         ours, theirs = socket.socketpair()
         self._connection = ours
@@ -110,15 +112,17 @@ class ModelProcess:
                 messages.send(self._connection, messages.CALL, number, batch.rows, end, text)
                 found = self._answer(batch.rows, end)
             except TimeoutError:
-                self._late = True
+                self._late = self.lost = True
                 self.kill()
                 raise ProcessLost(self.ending) from None
             except (messages.Gone, OSError) as error:
+                self.lost = True
                 self.kill()
                 raise ProcessLost(self.ending) from error
             except ModelError:
                 raise  # its process waits for the next call
             except BaseException:
+                self.lost = True
                 self.kill()  # who knows what it is about to say
                 raise
             self.answered += 1
@@ -222,6 +226,7 @@ class ModelProcess:
             try:
                 self._replace(taken + start)  # so that the next call finds room for both
             except ModelError:
+                self.lost = True
                 self.kill()  # it waits for what it will not get
                 raise
             kind, number, theirs, start, text = messages.receive(self._connection)

@@ -67,7 +67,7 @@ class Supervision:
     def trouble(self) -> str | None:
         """Why there is no process; None while there is one."""
         process = self._process
-        if process is not None and process.gone.is_set():
+        if process is not None and (process.lost or process.gone.is_set()):
             return f"its process is down: {process.ending}"
         return self._trouble
 
@@ -78,8 +78,8 @@ class Supervision:
             ModelDown: there is no process now, it ended during the call, or these rows have ended it before.
         """
         process = self._process
-        if process is None:
-            raise self._down(self._trouble or "its process is down")
+        if process is None or process.lost:
+            raise self._down(self.trouble or "its process is down")
         if self._suspects:
             self._refuse_killers(batch)
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ _EARLIEST: Final = -2_208_988_800_000_000  # 1900-01-01
 _LATEST: Final = 253_402_300_799_999_999  # 9999-12-31
 _MOST_FAULTS: Final = 20
 _LARGEST: Final = 40
+_LOOKED_AT: Final = 256
 _NONE: Final = type(None)
 _CHARS: Final[Mapping[str | None, str]] = {"float64": "d", "float32": "f"}
 _TEXT: Final = frozenset({str})
@@ -269,14 +270,15 @@ class Intake:
 
     def _refuse_extra(self, ask: Ask, names: Sequence[str] | Any) -> None:
         known = {*self.sent, *(each.name for each in self.fields), self.entity, self.timestamp}
+        absent = sorted(known - set(names))
+        extra = (name for name in names if name not in known)
         faults = [
             Fault(
-                where=name,
+                where=name[:_LARGEST],
                 what="nobody asked for this field",
-                near=near_match(name, sorted(known - set(names))),
+                near=near_match(name, absent),
             )
-            for name in names
-            if name not in known
+            for name in islice(extra, _MOST_FAULTS)
         ]
         if faults:
             raise BadRequest(
@@ -305,15 +307,35 @@ def wrong_values(each: Field, column: Column) -> list[Fault]:
         pass
     else:
         return []
-    faults = []
-    for row, value in enumerate(column):
+    faults: list[Fault] = []
+    for start in range(0, len(column), _LOOKED_AT):
+        part = column[start : start + _LOOKED_AT]
         try:
-            array_of(each, [value])
+            array_of(each, part)
         except SignatureMismatch:
-            shown = repr(value) if len(repr(value)) <= _LARGEST else repr(value)[: _LARGEST - 1] + "…"
-            what = f"expected {each.type}, got {shown} ({type(value).__name__})"
-            faults.append(Fault(where=f"{each.name}[{row}]", what=what))
+            faults += [
+                Fault(where=f"{each.name}[{start + row}]", what=_unlike(each, value))
+                for row, value in enumerate(part)
+                if _is_wrong(each, value)
+            ]
+        if len(faults) >= _MOST_FAULTS:
+            break
     return faults
+
+
+def _is_wrong(each: Field, value: object) -> bool:
+    try:
+        array_of(each, [value])
+    except SignatureMismatch:
+        return True
+    return False
+
+
+def _unlike(each: Field, value: object) -> str:
+    shown = repr(value[:_LARGEST]) if isinstance(value, str | bytes) else repr(value)
+    if len(shown) > _LARGEST:
+        shown = shown[: _LARGEST - 1] + "…"
+    return f"expected {each.type}, got {shown} ({type(value).__name__})"
 
 
 def _appended(parts: Sequence[Column]) -> Column:

@@ -11,6 +11,8 @@ from mlwright.stages.serving.batching import INLINE_S, LOOP_S
 
 GOOD: Final = 0.9
 """Larger batches are not worth their wait once this share of the highest throughput is reached."""
+_NOTHING: Final = 1e-9
+"""What the fit cannot tell from 0."""
 _BATCHES_IN_THE_WAY: Final = 2
 """A request that arrives when a batch has just begun waits for that one, and is answered with the next."""
 
@@ -83,9 +85,9 @@ def fit_scalability(points: Sequence[LoadPoint]) -> Scalability | None:
     done = least_squares(
         errors, first, bounds=([1e-12, 0.0, 0.0], [np.inf] * 3), x_scale=[gamma, 1e-2, 1e-3], xtol=1e-12, ftol=1e-14
     )
-    gamma, alpha, beta = map(float, done.x)
+    gamma, alpha, beta = (float(each) if each > _NOTHING else 0.0 for each in done.x)
     error = float(np.sqrt((errors(done.x) ** 2).mean()))
-    return Scalability(gamma=gamma, alpha=alpha, beta=beta if beta > 1e-9 else 0.0, error=error)
+    return Scalability(gamma=gamma, alpha=alpha, beta=beta, error=error)
 
 
 def growth(points: Sequence[LoadPoint]) -> float | None:
@@ -103,18 +105,21 @@ def growth(points: Sequence[LoadPoint]) -> float | None:
     return float(((at - at.mean()) * (held - held.mean())).sum() / spread) if spread else None
 
 
-def advise(core: Sequence[Samples], line: Line, *, latency_s: float, most_rows: int = 0) -> Advice:
+def advise(
+    core: Sequence[Samples], line: Line, *, latency_s: float, auto: str = "", most_rows: int = 0
+) -> Advice:
     """Which batching mode and size keep the promise, and how many rows a second that makes.
 
     A batch size keeps it where two batches take less at their 99th percentile: a request may arrive when a batch has
     just begun. Of those, the smallest counts that reaches 90 % of the highest throughput of all, for larger ones only
     wait longer. The mode is inline where one row takes less than 200 µs and a batch holds the loop for less than 1 ms:
-    the rule of the server's own ``auto``, asked of these measurements instead of its short one at warm-up.
+    the rule of the server's own ``auto``, asked of the whole core where the server asks it of the models alone.
 
     Args:
         core: service times, by batch size.
         line: the line through them.
         latency_s: what is promised at the 99th percentile.
+        auto: what the server chooses by itself.
         most_rows: no batch may be larger; 0: as large as was measured.
     """
     sized = [each for each in core if not most_rows or each.rows <= most_rows] or list(core[:1])
@@ -130,7 +135,6 @@ def advise(core: Sequence[Samples], line: Line, *, latency_s: float, most_rows: 
     alone = line.seconds(1) if one.rows != 1 else one.quantile(0.5)
     typical = {each.rows: each.quantile(0.5) for each in sized}
     inline = alone < INLINE_S and typical[rows] < LOOP_S
-    auto = alone < INLINE_S and line.seconds(64) < LOOP_S
     tail_ms = tail[rows] * 1e3
     why = (
         f"{rows} rows take {tail_ms:.3g} ms at the 99th percentile, two such batches {2 * tail_ms:.3g} ms of the "
@@ -138,7 +142,7 @@ def advise(core: Sequence[Samples], line: Line, *, latency_s: float, most_rows: 
     )
     return Advice(
         mode="inline" if inline else "thread",
-        auto="inline" if auto else "thread",
+        auto=auto or ("inline" if inline else "thread"),
         max_rows=rows,
         rows_s=rates[rows] if meets else 0.0,
         latency_s=latency_s,

@@ -127,13 +127,13 @@ def _conversion(done: Conversion) -> RenderableType:
         }
     )
     rows: list[tuple[object, ...]] = [
-        (f"{each.rows} row{'s' * (each.rows != 1)}", _ms(each.before_s), _ms(each.after_s), f"{each.ratio:.3g} ×")
+        (f"{each.rows} row{'s' * (each.rows != 1)}", _time(each.before_s), _time(each.after_s), f"{each.ratio:.3g} ×")
         for each in done.paces
     ]
     if done.before and done.after:
         rows += [
             ("memory", _memory(done.before), _memory(done.after), None),
-            ("load", _ms(done.before.load_s), _ms(done.after.load_s), None),
+            ("load", _time(done.before.load_s), _time(done.after.load_s), None),
         ]
     parts: list[RenderableType] = [about, Text(""), table(["", f"{done.source}#", f"{done.target}#", "faster#"], rows)]
     parts += [Text(f"note: {each}", style="dim") for each in done.notes]
@@ -162,8 +162,8 @@ def _profile(found: Profile) -> RenderableType:
             "subject": found.subject,
             "versions": ", ".join(found.versions),
             "rows": ", ".join(f"{count:,} {name}" for name, count in found.origins.items()),
-            "service time": f"{_ms(line.alpha_s)} + {_ms(line.beta_s)} a row; knee at {line.knee:.3g} rows",
-            "model load": _ms(found.load_s),
+            "service time": f"{_time(line.alpha_s)} + {_time(line.beta_s)} a row; knee at {line.knee:.3g} rows",
+            "model load": _time(found.load_s),
             **_served(found.served, found.growth),
         }
     )
@@ -179,9 +179,9 @@ def _profile(found: Profile) -> RenderableType:
             (
                 each.connections,
                 each.rate,
-                _ms(each.p50_s),
-                _ms(each.p99_s),
-                None if each.cpu_s is None or not each.requests else _ms(each.cpu_s / each.requests),
+                _time(each.p50_s),
+                _time(each.p99_s),
+                None if each.cpu_s is None or not each.requests else _time(each.cpu_s / each.requests),
                 law and law.rate(each.connections),
             )
             for each in found.served.points
@@ -205,9 +205,9 @@ def _profile(found: Profile) -> RenderableType:
 def _served(found: Served | None, growth: float | None) -> dict[str, object]:
     if found is None:
         return {}
-    grown = "" if growth is None else f", {growth / 1024:+.3g} KiB a thousand requests"
+    grown = "" if growth is None else f", {growth / 1024:+,.0f} KiB a thousand requests"
     return {
-        "cold start": _ms(found.cold_start_s),
+        "cold start": _time(found.cold_start_s),
         "memory": f"{_bytes(found.idle)} idle, {_bytes(found.peak)} at most{grown}",
         "bodies": f"{found.request_bytes:,.0f} bytes asked, {found.answer_bytes:,.0f} answered",
     }
@@ -217,17 +217,20 @@ def _size(each: Samples, bare: Samples | None) -> tuple[object, ...]:
     median = each.quantile(0.5)
     return (
         each.rows,
-        _ms(median),
-        _ms(each.quantile(0.9)),
-        _ms(each.quantile(0.99)),
-        _ms(each.cpu_s / each.rows),
+        _time(median),
+        _time(each.quantile(0.9)),
+        _time(each.quantile(0.99)),
+        _time(each.cpu_s / each.rows),
         each.rows / median,
-        bare and _ms(bare.quantile(0.5)),
+        bare and _time(bare.quantile(0.5)),
     )
 
 
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
+def _time(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
 
 
 def _memory(found: Footprint) -> str:

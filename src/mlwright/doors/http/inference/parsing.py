@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from math import inf
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -242,10 +242,10 @@ def settle(
     rows = max(lengths.values(), default=0)
     if lengths and len(set(lengths.values())) > 1:
         most = max(lengths, key=lambda name: lengths[name])
+        other = ((name, length) for name, length in lengths.items() if length != rows)
         faults += [
-            Fault(where=name, what=f"{length} values, but {most!r} has {rows}")
-            for name, length in lengths.items()
-            if length != rows
+            Fault(where=name[:_SHOWN], what=f"{length} values, but {most[:_SHOWN]!r} has {rows}")
+            for name, length in islice(other, MOST_FAULTS)
         ]
     elif not rows and not faults:
         faults.append(Fault(where="$", what="no rows were sent"))
@@ -264,19 +264,20 @@ def settle(
 def _names(plan: Plan, sent: Sequence[str]) -> list[Fault]:
     """Inputs that are missing, and what nobody asked for."""
     unknown = [name for name in sent if name not in plan.fields]
+    there = frozenset(sent)
+    missing = (each for each in plan.form.inputs if each.required and each.name not in there)
     faults = [
         Fault(
             where=each.name,
             what=f"the model needs this {each.type}; it was not sent",
             near=near_match(each.name, unknown),
         )
-        for each in plan.form.inputs
-        if each.required and each.name not in sent
+        for each in islice(missing, MOST_FAULTS)
     ]
     if plan.form.extra == "reject":
         faults += [
             Fault(where=name[:_SHOWN], what="nobody asked for this", near=near_match(name, plan.fields))
-            for name in unknown
+            for name in islice(unknown, MOST_FAULTS)
         ]
     return faults
 

@@ -4,9 +4,10 @@
 where everything is as it should be, and carefully where it is not, so that every fault is named with field and row.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,10 @@ from mlwright.stages.serving.asks import Ask, Column
 from mlwright.stages.serving.form import Form
 
 _UNSET: Final = msgspec.UNSET
+_NESTED: Final = frozenset({list, dict})
+_CELLS: Final = 1_000_000
+_HOLES: Final = 4
+_LOOKED_AT: Final = 100_000
 _PLAIN: Final = frozenset({int, float, bool, str, type(None)})
 _LARGEST: Final = 2**63
 _NUMERIC: Final = frozenset({int, float, bool})
@@ -165,13 +170,16 @@ def carefully(request: Request, table: Table, columns: Mapping[str, object], fau
 def by_records(plan: Plan, records: Sequence[object], where: str, faults: list[Fault]) -> dict[str, object]:
     """Columns out of one object a row."""
     names: dict[str, None] = {}
+    sent = 0
     for at, record in enumerate(records):
         if isinstance(record, dict):
+            sent += len(record)
             names.update(dict.fromkeys(record))
-        else:
+        elif len(faults) < MOST_FAULTS:
             faults.append(Fault(where=f"{where}[{at}]", what=f"must be an object, not {shown(record)}"))
     if faults:
         raise refused(faults)
+    bounded(len(names), len(records), sent, where)
     columns: dict[str, object] = {}
     for name in names:
         column = [record.get(name, _UNSET) for record in records if isinstance(record, dict)]
@@ -180,21 +188,35 @@ def by_records(plan: Plan, records: Sequence[object], where: str, faults: list[F
             if each is not None and each.required:
                 faults += [
                     Fault(where=f"{name}[{row}]", what="is missing in this row")
-                    for row, value in enumerate(column)
+                    for row, value in islice(enumerate(column), _LOOKED_AT)
                     if value is _UNSET
-                ][:MOST_FAULTS]
+                ][:MOST_FAULTS] or [Fault(where=name, what="is missing in some rows")]
             column = [None if value is _UNSET else value for value in column]
         columns[name] = column
     return columns
+
+
+def bounded(names: int, rows: int, sent: int, where: str) -> None:
+    """Refuse a table that is mostly holes: filled, it would be many times what was sent.
+
+    Raises:
+        BadRequest: so it is.
+    """
+    if names * rows > max(_CELLS, _HOLES * sent):
+        what = f"{rows} rows name {names} columns in all, but have {sent} values: send those that belong together"
+        raise refused([Fault(where=where, what=what)])
 
 
 def by_rows(
     plan: Plan, names: Sequence[str], rows: Sequence[object], where: str, faults: list[Fault]
 ) -> dict[str, object]:
     """Columns out of one list a row, in the order of ``names``."""
-    for name in {name for name in names if names.count(name) > 1} if len(set(names)) != len(names) else ():
-        faults.append(Fault(where=name, what="the column is named twice"))
+    if len(set(names)) != len(names):
+        twice = (name for name, times in Counter(names).items() if times > 1)
+        faults += [Fault(where=name, what="the column is named twice") for name in islice(twice, MOST_FAULTS)]
     for at, row in enumerate(rows):
+        if len(faults) >= MOST_FAULTS:
+            break
         if not isinstance(row, list):
             faults.append(Fault(where=f"{where}[{at}]", what=f"must be a list of values, not {shown(row)}"))
         elif len(row) != len(names):
@@ -211,7 +233,10 @@ def by_instances(plan: Plan, instances: object, where: str, faults: list[Fault])
     if not isinstance(instances, list):
         faults.append(Fault(where=where, what=f"must be a list, not {shown(instances)}"))
         raise refused(faults)
-    instances = [unwrapped(each, faults, f"{where}[{at}]") for at, each in enumerate(instances)]
+    instances = [
+        unwrapped(each, faults, f"{where}[{at}]") if type(each) in _NESTED else each
+        for at, each in enumerate(instances)
+    ]
     if instances and isinstance(instances[0], dict):
         return by_records(plan, instances, where, faults)
     required = [each for each in plan.form.inputs if each.required] or list(plan.form.inputs)

@@ -12,7 +12,7 @@ import msgspec
 
 from mlwright.doors.http.inference import rows
 from mlwright.doors.http.inference.answering import by_column, encoded, headed, listed, predictions
-from mlwright.doors.http.inference.cells import shown
+from mlwright.doors.http.inference.cells import MOST_FAULTS, shown
 from mlwright.doors.http.inference.exchange import JSON, Request, Response
 from mlwright.doors.http.inference.parsing import Encode, Kept, decode, refused
 from mlwright.errors import BadRequest, Fault
@@ -149,18 +149,27 @@ def _examples(request: Request, form: Form) -> Ask:
         faults.append(Fault(where="examples", what=f"must be a list of objects, not {shown(examples)}"))
     if faults or not isinstance(examples, list):
         raise refused(faults)
-    merged: list[object] = []
+    read: list[object] = []
+    sent = len(context)
     for at, example in enumerate(examples):
         if isinstance(example, dict):
-            faults += [
-                Fault(where=f"examples[{at}].{name}"[:80], what="is in the context as well")
-                for name in example.keys() & context.keys()
-            ]
-            example = rows.unwrapped({**context, **example}, faults, f"examples[{at}]")
-        merged.append(example)
+            sent += len(example)
+            if context and not context.keys().isdisjoint(example):
+                faults += [
+                    Fault(where=f"examples[{at}].{name}"[:80], what="is in the context as well")
+                    for name in example.keys() & context.keys()
+                ][:MOST_FAULTS]
+                if len(faults) >= MOST_FAULTS:
+                    break
+            example = rows.unwrapped(example, faults, f"examples[{at}]") if example else example
+        read.append(example)
     if faults:
         raise refused(faults)
-    return rows.carefully(request, table, rows.by_records(table.plan, merged, "examples", faults), faults)
+    rows.bounded(len(context), len(examples), sent, "context")
+    columns = rows.by_records(table.plan, read, "examples", faults)
+    for name, value in context.items():
+        columns[name] = [rows.unwrapped(value, faults, f"context.{name}"[:80])] * len(read)
+    return rows.carefully(request, table, columns, faults)
 
 
 def _scores(answer: Answer) -> Array:

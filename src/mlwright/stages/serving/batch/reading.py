@@ -239,6 +239,20 @@ def cell(kind: str, text: str) -> object:
         return text
 
 
+def value_of(kind: str, text: str, *, guess: bool = False) -> object:
+    """One value that came as a text, by the type of its field; None is missing.
+
+    Args:
+        kind: the type of the field.
+        text: the value.
+        guess: whether there is no field: a number where it is one.
+    """
+    if kind not in NUMBERS or (guess and not text):
+        return text or None
+    plain = text.strip()
+    return None if plain in _MISSING and not guess else cell(kind, plain)
+
+
 def guessed(series: pl.Series) -> list[Any]:
     """A column of a CSV for a model without a signature: numbers where they are."""
     return [None if text in (None, "") else cell("long", text) for text in series.to_list()]

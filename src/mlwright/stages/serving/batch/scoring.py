@@ -8,10 +8,18 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from mlwright.errors import BadRequest, DataError, Fault, MlwrightError, ModelError, Overloaded, near_match
+from mlwright.errors import (
+    BadRequest,
+    DataError,
+    Fault,
+    MlwrightError,
+    ModelError,
+    ModelLoadFailed,
+    near_match,
+)
 from mlwright.model.batches import DTYPES, REAL, WHOLE, Array
 from mlwright.model.registry import Field
-from mlwright.stages.serving.asks import Answer, Ask, Column
+from mlwright.stages.serving.asks import Answer, Ask, Column, Outcome
 from mlwright.stages.serving.batch.reading import (
     Rows,
     Values,
@@ -19,6 +27,7 @@ from mlwright.stages.serving.batch.reading import (
     instants,
     plain_texts,
     typed,
+    value_of,
 )
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.form import Form
@@ -35,7 +44,6 @@ class Rejected:
     at: int
     code: str
     faults: tuple[Fault, ...]
-    error: MlwrightError
 
 
 @dataclass(slots=True)
@@ -133,11 +141,44 @@ class RowScorer:
                     answered.append((at, outcome))
                 elif len(at) == 1:
                     rejected.append(self._rejected(int(at[0]), outcome))
+                elif not is_theirs(outcome):
+                    raise outcome
                 else:
-                    self._require_theirs(outcome)
                     smaller += np.array_split(at, min(_SPLIT, len(at)))
             waiting, level = smaller, level + 1
         return _joined(answered, rejected)
+
+    def score_each(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        texts: Sequence[bool],
+        ids: Sequence[str],
+        as_of: Sequence[int],
+    ) -> list[Outcome]:
+        """Answer rows that came each on its own, as as many asks; an outcome each, in their order.
+
+        Args:
+            rows: values by name; a name that is not there was not sent.
+            texts: whether the values of a row are texts, as the cells of a CSV are.
+            ids: the beginning of the prediction id of each.
+            as_of: the time of each where it has none and the endpoint needs one, microseconds since 1970 UTC.
+        """
+        entity, timestamp = self.form.entity, self.form.timestamp
+        times = instants([row.get(timestamp) for row in rows])
+        asks = []
+        for row, of_texts, id, time, since in zip(rows, texts, ids, times, as_of, strict=True):
+            columns: dict[str, Column] = {}
+            for name, value in row.items():
+                if name in self._fields or (not self._fields and name not in (entity, timestamp)):
+                    columns[name] = [self._value(name, value) if of_texts else value]
+            keys = plain_texts([row[entity]]) if entity in row else None
+            when = [time] if row.get(timestamp) is not None else [since] if self.form.keyed else None
+            asks.append(Ask(id=id, rows=1, columns=columns, keys=keys, times=when))
+        return self.core.answer(asks)
+
+    def _value(self, name: str, text: str) -> object:
+        each = self._fields.get(name)
+        return value_of("long" if each is None else each.type, text, guess=each is None)
 
     def _columns(self, rows: Rows) -> dict[str, Column]:
         columns: dict[str, Column] = {}
@@ -198,31 +239,29 @@ class RowScorer:
                 return Ask(id=id, rows=len(at), matrix=_stacked(arrays), keys=mine, times=when)
         return Ask(id=id, rows=len(at), columns=given, keys=mine, times=when)
 
-    def _require_theirs(self, error: MlwrightError) -> None:
-        """Raise what is nobody's row's fault."""
-        if isinstance(error, Overloaded) or not isinstance(error, BadRequest | ModelError):
-            raise error
-        if self.core.route is None:
-            raise error
-
     def _rejected(self, at: int, error: MlwrightError) -> Rejected:
-        self._require_theirs(error)
+        if not is_theirs(error):
+            raise error
         if error.code not in ("SignatureMismatch", "BadRequest"):
             self._failed += 1
             if self._failed > _MOST_FAILURES:
                 raise error
-        faults = tuple(
-            Fault(where=_field(each.where), what=each.what, near=each.near) for each in error.faults
-        )
-        if not faults:
-            what = f"{error.what} ({error.why})" if error.why else error.what
-            faults = (
-                Fault(
-                    where=error.where if error.code == "SignatureMismatch" and error.where else "row",
-                    what=what.replace("row 0 of ", ""),
-                ),
-            )
-        return Rejected(at=at, code=error.code, faults=faults, error=error)
+        return Rejected(at=at, code=error.code, faults=faults_of(error))
+
+
+def is_theirs(error: MlwrightError) -> bool:
+    """Whether an error may be that of the rows that were asked, and not everybody's."""
+    return isinstance(error, BadRequest | ModelError) and not isinstance(error, ModelLoadFailed)
+
+
+def faults_of(error: MlwrightError) -> tuple[Fault, ...]:
+    """What is wrong with one row, field by field."""
+    faults = tuple(Fault(where=_field(each.where), what=each.what, near=each.near) for each in error.faults)
+    if faults:
+        return faults
+    where = error.where if error.code == "SignatureMismatch" and error.where else "row"
+    what = f"{error.what} ({error.why})" if error.why else error.what
+    return (Fault(where=where, what=what.replace("row 0 of ", "")),)
 
 
 def counted(rejected: Sequence[Rejected]) -> dict[str, int]:
@@ -266,7 +305,7 @@ def _joined(answered: Sequence[tuple[Array, Answer]], rejected: list[Rejected]) 
     }
     versions = [each for _, answer in answered for each in answer.versions]
     ids = [each for _, answer in answered for each in answer.prediction_ids]
-    flags = [each for _, answer in answered for each in _flags(answer)]
+    flags = [each for _, answer in answered for each in flags_of(answer)]
     if sorted_already:
         return Answers(at, outputs, versions, ids, flags, rejected)
     return Answers(
@@ -284,7 +323,8 @@ def _concatenated(parts: Sequence[Array]) -> Array:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _flags(answer: Answer) -> list[str | None]:
+def flags_of(answer: Answer) -> list[str | None]:
+    """What was accepted or imputed of each row, as one text; None: nothing."""
     flags: list[str | None] = [None] * answer.rows
     for flag in answer.flags:
         name, _, rest = flag.partition("[")

@@ -7,13 +7,11 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import polars as pl
 
-from mlwright.errors import MlwrightError
 from mlwright.ports.streams import Record, RecordStream, Result
+from mlwright.stages.serving.asks import Answer
 from mlwright.stages.serving.batch.job import ALL, Scored
-from mlwright.stages.serving.batch.reading import Rows, Values
-from mlwright.stages.serving.batch.scoring import RowScorer
+from mlwright.stages.serving.batch.scoring import RowScorer, faults_of, flags_of, is_theirs
 from mlwright.stages.serving.batch.watching import never
 from mlwright.stages.serving.core import EndpointCore
 
@@ -78,7 +76,8 @@ def consume(
 
     Raises:
         DataError: the stream does not answer.
-        MlwrightError: the model failed on records that came for the first time; they stay for others.
+        MlwrightError: the model failed on every record of a batch, or the log cannot be written; what is in hand stays
+            for others.
     """
     return _Consumer(stream, core, scored, options, latest).run()
 
@@ -119,12 +118,12 @@ class _Consumer:
         """Records of dead consumers, where it is time to look for them, or else new ones."""
         options, now = self._options, monotonic()
         if now - self._claimed_at >= options.dead_s / _CLAIMS_EVERY:
-            claimed = list(self._stream.claim(options.most, options.dead_s))
-            self._counts["claimed"] += len(claimed)
-            if len(claimed) < options.most:
-                self._claimed_at = now
+            # One at a time: where one of them kills whoever scores it, the others are not handed out with it again.
+            claimed = list(self._stream.claim(1, options.dead_s))
             if claimed:
+                self._counts["claimed"] += len(claimed)
                 return claimed
+            self._claimed_at = now
         found = list(self._stream.read(options.most, max(options.window_s, 0.2)))
         until = monotonic() + options.window_s
         while found and len(found) < options.most and (left := until - monotonic()) > 0:
@@ -137,63 +136,49 @@ class _Consumer:
     def _do(self, records: list[Record]) -> None:
         self._counts["records"] += len(records)
         self._counts["batches"] += 1
-        spent = [each for each in records if each.deliveries > self._options.attempts]
-        if spent:  # whoever had them died each time, or the model failed
-            self._bury(spent, [f"it was handed out {each.deliveries} times and never finished" for each in spent])
-        rows = [each for each in records if each.deliveries <= self._options.attempts]
-        read: list[tuple[Record, Mapping[str, Any]]] = []
-        for record in rows:
+        rows: list[tuple[Record, Mapping[str, Any]]] = []
+        for record in records:
             row, wrong = row_of(record)
+            if (
+                record.deliveries > self._options.attempts
+            ):  # whoever had it died, or the model failed, each time
+                wrong = f"it was handed out {record.deliveries} times, and never finished"
             if wrong is None:
-                read.append((record, row))
+                rows.append((record, row))
             else:
-                self._bury([record], [wrong])
-        if read:
-            self._score(read)
+                self._bury(record, wrong)
+        if rows:
+            self._score(rows)
 
-    def _score(self, read: Sequence[tuple[Record, Mapping[str, Any]]]) -> None:
-        records = [record for record, _ in read]
-        plain = [JSON in record.fields for record in records]
-        for of_json in (True, False):
-            chosen = [at for at, each in enumerate(plain) if each is of_json]
-            if chosen:
-                self._score_like([read[at] for at in chosen], of_json)
+    def _score(self, rows: Sequence[tuple[Record, Mapping[str, Any]]]) -> None:
+        outcomes = self._scorer.score_each(
+            [row for _, row in rows],
+            [JSON not in record.fields for record, _ in rows],
+            [f"{self._options.group}-{record.id}" for record, _ in rows],
+            [_instant(record.id) for record, _ in rows],
+        )
+        results, failed = [], []
+        for (record, row), outcome in zip(rows, outcomes, strict=True):
+            if isinstance(outcome, Answer):
+                results.append(Result(source=record.id, fields=self._fields(row, outcome)))
+            elif outcome.code in ("BadRequest", "SignatureMismatch"):
+                self._bury(record, "; ".join(map(str, faults_of(outcome))))
+            elif not is_theirs(outcome):
+                raise outcome
+            else:
+                failed.append(outcome)
+        if results:
+            self._stream.finish(results)
+            self._counts["written"] += len(results)
+        if len(failed) > 1 and not results:
+            raise failed[0]  # not the records: the model
 
-    def _score_like(self, read: Sequence[tuple[Record, Mapping[str, Any]]], of_json: bool) -> None:
-        records = [record for record, _ in read]
-        names = list(dict.fromkeys(name for _, row in read for name in row))
-        columns: dict[str, Values] = {}
-        for name in self._scorer.wanted(names):
-            values = [row.get(name) for _, row in read]
-            columns[name] = values if of_json else pl.Series(name, values, dtype=pl.String)
-        for each in self._scorer.form.inputs:  # a record may lack what it wants: then that is missing
-            if each.name not in columns and not each.shape:
-                columns[each.name] = [None] * len(records)
-        rows = Rows(columns, np.arange(len(records)))
-        as_of = int(records[0].id.partition("-")[0]) * 1000 if records[0].id[:1].isdigit() else 0
-        try:
-            answers = self._scorer.score(rows, _id(self._options.group, records), as_of)
-        except MlwrightError:
-            if max(each.deliveries for each in records) < self._options.attempts and len(records) > 1:
-                raise
-            raise
-        if answers.rejected:
-            self._bury(
-                [records[each.at] for each in answers.rejected],
-                ["; ".join(map(str, each.faults)) for each in answers.rejected],
-            )
-        results = []
-        outputs = {name: output.tolist() for name, output in answers.outputs.items()}
-        for number, at in enumerate(answers.at.tolist()):
-            fields = {name: text_of(read[at][1].get(name)) for name in self._kept(names) if name in read[at][1]}
-            fields |= {name: text_of(values[number]) for name, values in outputs.items()}
-            fields |= {"model_version": answers.versions[number], "prediction_id": answers.ids[number]}
-            flags = answers.flags[number]
-            results.append(
-                Result(source=records[at].id, fields=fields if flags is None else fields | {"flags": flags})
-            )
-        self._stream.finish(results)
-        self._counts["written"] += len(results)
+    def _fields(self, row: Mapping[str, Any], answer: Answer) -> dict[str, str]:
+        fields = {name: text_of(row[name]) for name in self._kept(list(row)) if name in row}
+        fields |= {name: text_of(np.asarray(output)[0].tolist()) for name, output in answer.outputs.items()}
+        fields |= {"model_version": answer.versions[0], "prediction_id": answer.prediction_ids[0]}
+        [flags] = flags_of(answer)
+        return fields if flags is None else fields | {"flags": flags}
 
     def _kept(self, names: Sequence[str]) -> Sequence[str]:
         keep = self._options.keep
@@ -201,9 +186,9 @@ class _Consumer:
             return names
         return keep or (self._scored.spec.entity, self._scored.spec.timestamp, "id")
 
-    def _bury(self, records: Sequence[Record], reasons: Sequence[str]) -> None:
-        self._stream.bury(records, reasons)
-        self._counts["buried"] += len(records)
+    def _bury(self, record: Record, reason: str) -> None:
+        self._stream.bury([record], [reason])
+        self._counts["buried"] += 1
 
     def _follow(self) -> None:
         """Answer by what stands behind the endpoint now."""
@@ -238,6 +223,7 @@ def text_of(value: object) -> str:
     return msgspec.json.encode(value, enc_hook=str).decode()
 
 
-def _id(group: str, records: Sequence[Record]) -> str:
-    """The beginning of the prediction ids of a batch: the same for the same records."""
-    return f"{group}-{records[0].id}"
+def _instant(id: str) -> int:
+    """When a record was sent, in microseconds, by an id that begins with milliseconds; else 0."""
+    milliseconds = id.partition("-")[0]
+    return int(milliseconds) * 1000 if milliseconds.isdecimal() else 0

@@ -4,12 +4,20 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final
 
 import msgspec
 
-from mlwright.errors import BadRequest, Conflict, DataError, MlwrightError, NotFound, SignatureMismatch, UsageError
+from mlwright.errors import (
+    BadRequest,
+    Conflict,
+    DataError,
+    MlwrightError,
+    NotFound,
+    SignatureMismatch,
+    UsageError,
+)
 from mlwright.stages.serving.batch.job import Manifest
 from mlwright.stages.serving.batch.places import FORMATS, WRITTEN
 from mlwright.stages.serving.batch.running import BatchReport, manifest_of
@@ -21,9 +29,8 @@ _UNFINISHED: Final = (".tmp", ".part", ".partial", ".crdownload", ".filepart", "
 
 def never(seconds: float) -> bool:
     """Waits, and nobody says to stop."""
-    from threading import Event
-
-    return Event().wait(seconds)
+    sleep(seconds)
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +64,7 @@ Score = Callable[[str, str, bool], BatchReport]
 """Scores a file to a file; the third says whether to begin anew."""
 
 
-def watch(
-    folder: str, output: str, score: Score, options: WatchOptions, came: Callable[[Came], None]
-) -> int:
+def watch(folder: str, output: str, score: Score, options: WatchOptions, came: Callable[[Came], None]) -> int:
     """Score each file of a folder, and each that appears; returns how many were scored or put aside.
 
     What is done is known by the manifest beside each output, so a process that was killed is followed by one that goes
@@ -152,7 +157,9 @@ def _is_file(entry: "os.DirEntry[str]") -> bool:
 def _one(path: Path, output: str, score: Score) -> Came | None:
     """Score one file; None where that was done before."""
     if path.suffix.lower() not in FORMATS:
-        error = DataError("files of this kind cannot be read", where=str(path), why=f"known are {', '.join(FORMATS)}")
+        error = DataError(
+            "files of this kind cannot be read", where=str(path), why=f"known are {', '.join(FORMATS)}"
+        )
         return _put_aside(path, error)
     begun = manifest_of(output)
     if begun is not None and begun.complete and _same(begun, path):
@@ -162,9 +169,7 @@ def _one(path: Path, output: str, score: Score) -> Came | None:
         try:
             report = score(str(path), output, restart)
         except Conflict as error:
-            if restart or begun is None:
-                raise
-            if not error.faults:
+            if restart or begun is None or not error.faults:
                 raise
             report = score(str(path), output, True)  # what answers has changed since the file was begun
     except (DataError, BadRequest, SignatureMismatch) as error:

@@ -27,6 +27,7 @@ from mlwright.stages.serving.batch.scoring import (
     series_of,
 )
 from mlwright.stages.serving.core import EndpointCore
+from mlwright.stages.serving.journal import Block
 
 CORE_THREADS: Final = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What tells libraries how many threads they may use; one each where there are as many processes as cores."""
@@ -66,6 +67,19 @@ class _Counting:
         if nothing:
             self._missed[view.name] = self._missed.get(view.name, 0) + nothing
         return found
+
+
+class NoJournal:
+    """Keeps nothing: the answers are in the output."""
+
+    def append(self, *blocks: Block, refuse: bool = False) -> None:
+        """Take them and keep none."""
+
+    def roll(self) -> None:
+        """Nothing is open."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
