@@ -47,7 +47,11 @@ and ends with the next command to type.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from itertools import islice
+from typing import Any, ClassVar, Final
+
+_MOST_WORDS: Final = 500
+_LONGEST_WORD: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Plays a page: types its console blocks in a new folder and compares what comes with what the page shows.
 
 Shown lines must come in their order; what the page leaves out it may leave out. ``…`` stands for anything. Numbers
-with a point may differ by a little: another processor sums in another order. The ports 8500, 8501 and 8765 are
-free ones.
+with a point may differ by a little: another processor sums in another order. The ports 8500, 8501, 8502 and 8765
+are free ones.
 """
 
 import os
@@ -21,6 +21,7 @@ SRC = Path(__file__).parents[2] / "src"
 _RULE = re.compile(r"[\s─━]*")
 _DECIMAL = re.compile(r"(\d+\.\d+)")
 _PATIENCE_S = 120.0
+_SHOWN_PORTS = ("8500", "8501", "8765", "8502")
 
 
 def differences(shown: str, came: str) -> list[str]:
@@ -72,7 +73,7 @@ class Player:
     """One reader at one terminal, with a second one for what runs in the background."""
 
     folder: Path
-    ports: list[int] = field(default_factory=lambda: free_ports(3))
+    ports: list[int] = field(default_factory=lambda: free_ports(len(_SHOWN_PORTS)))
     background: list[subprocess.Popen[str]] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     programs: Path = field(init=False)
@@ -183,12 +184,12 @@ class Player:
         """Another project may be served on this machine while the tests run."""
         settings = self.folder / "mlwright.toml"
         if settings.exists() and "[serve]" not in settings.read_text(encoding="utf-8"):
-            page, inference, _ = self.ports
+            page, inference, *_ = self.ports
             with settings.open("a", encoding="utf-8") as file:
                 file.write(f"\n[serve]\nport = {page}\ninference_port = {inference}\n")
 
     def _at_our_ports(self, text: str) -> str:
-        for shown, ours in zip(("8500", "8501", "8765"), self.ports, strict=True):
+        for shown, ours in zip(_SHOWN_PORTS, self.ports, strict=True):
             text = text.replace(shown, str(ours))
         return text
 

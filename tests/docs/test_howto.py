@@ -132,6 +132,16 @@ def test_serve_a_function(project, blocks) -> None:
     assert project.play(blocks("docs/how-to/serve-a-function.md")) == 2
 
 
+def test_make_a_model_faster(trained, blocks) -> None:
+    for library in ("onnxruntime", "skl2onnx", "onnxmltools"):
+        pytest.importorskip(library, reason="the extra optimize is not installed")
+    assert trained.play(blocks("docs/how-to/make-a-model-faster.md")) == 2
+
+
+def test_profile_an_endpoint(trained, blocks) -> None:
+    assert trained.play(blocks("docs/how-to/profile-an-endpoint.md")) == 1
+
+
 def mlruns(place: Path) -> None:
     """A small folder as MLflow's file store writes it: one experiment, two runs."""
     experiment = place / "1"

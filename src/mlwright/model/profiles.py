@@ -45,7 +45,7 @@ class Line:
 
     @property
     def most_rows_s(self) -> float:
-        """The throughput that ever larger batches come near to, in rows a second; infinity where a row costs nothing."""
+        """The throughput that ever larger batches come near to, in rows a second; infinite where a row is free."""
         return 1.0 / self.beta_s if self.beta_s > 0 else math.inf
 
     @property

@@ -6,6 +6,7 @@ from mlwright.model.ledger import Decision
 from mlwright.model.rollouts import Rollout
 from mlwright.platform.data import DataJourney
 from mlwright.platform.dossiers import DossierJourney
+from mlwright.platform.imaging import ImagingJourney
 from mlwright.platform.optimizing import OptimizeJourney
 from mlwright.platform.parts import Parts
 from mlwright.platform.profiling import ProfileJourney
@@ -43,6 +44,7 @@ class Platform:
         self.retraining = RetrainJourney(parts, self.training, self.releases, self.rollouts)
         self.records = RecordsJourney(parts)
         self.optimizing = OptimizeJourney(parts, self.releases)
+        self.imaging = ImagingJourney(parts, self.releases)
         self.profiling = ProfileJourney(parts, self.releases)
 
     def tick(self) -> tuple[Tick, ...]:

@@ -1,6 +1,7 @@
 """Journey of a faster form of a version: convert it, compare the answers, race both, and keep what is better."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -32,6 +33,7 @@ SIZES: Final = (1, 8, 64)
 TOLERANCE: Final = 1e-5
 RANK: Final = 0.999
 QUANTIZE: Final = ("none", "dynamic")
+_REFUSES: Final = "the converted model refuses rows that the model takes"
 _SLOWER: Final = 1.1
 """No batch size may take longer than this times what it took."""
 
@@ -68,8 +70,7 @@ class OptimizeJourney:
             rank: what Spearman's rank correlation of the first output has to reach.
             sample: how many rows to compare: logged ones, held-out ones, the example, and drawn ones where those lack.
             keep: register it even where it is not faster.
-            seconds: how long to race.
-            say: is told of each step.
+            seconds, say: how long to race, and who is told of each step.
 
         Raises:
             NotFound: there is no such version.
@@ -77,10 +78,7 @@ class OptimizeJourney:
             MissingExtra: a library that is needed for it is not installed.
             ModelLoadFailed: the version does not load here.
         """
-        if quantize not in QUANTIZE:
-            raise UsageError(f"there is no quantisation {quantize!r}", why=f"there are {', '.join(QUANTIZE)}")
-        if not tolerance >= 0 or sample < 1:
-            raise UsageError("the tolerance must be at least 0, and the sample one row")
+        _check(quantize, tolerance, sample)
         version = self._releases.version(ref)
         say(f"loading {version.ref}")
         before = self._releases.load(version)
@@ -91,39 +89,58 @@ class OptimizeJourney:
             into = Path(made)
             say(f"converting {version.ref} to {to}")
             converter.convert(folder, into, quantize=quantize)
-            after = self._loaded(into)
-            say("comparing the answers")
             rows = real_rows(self._parts, version, before.signature, folder, sample, draw=True)
-            parity, batch, notes = _compared(before, after, rows, tolerance)
-            say("racing the two")
-            paces = race(before, after, batch, SIZES, seconds=seconds)
+            done = self._compared(before, into, rows, tolerance, seconds, say)
             before.close()
-            after.close()
             say("looking at memory and load time")
-            feet = self._footprints((folder, into), notes)
-            reasons = _reasons(parity, paces, rank=rank, keep=keep, same=before.signature.inputs == after.signature.inputs)
-            done = Conversion(
+            feet, notes = self._footprints((folder, into), done.notes)
+            done = replace(
+                done,
                 source=version.ref,
                 target=to,
                 quantize=quantize,
-                parity=parity,
-                paces=paces,
                 before=feet[0],
                 after=feet[1],
-                reasons=reasons,
-                notes=tuple(notes),
+                reasons=(*done.reasons, *_reasons(done.parity, done.paces, rank=rank, keep=keep)),
+                notes=notes,
             )
-            return done if reasons else self._keep(version, into, converter.target, done, rank)
+            return done if done.reasons else self._keep(version, into, converter.target, done, rank)
+
+    def _compared(
+        self,
+        before: LoadedModel,
+        into: Path,
+        rows: RealRows,
+        tolerance: float,
+        seconds: float,
+        say: Callable[[str], None],
+    ) -> Conversion:
+        """How the converted model answers, and how fast; the rest of the conversion is filled in by the caller."""
+        after = self._loaded(into)
+        say("comparing the answers")
+        parity, batch, notes = _compared(before, after, rows, tolerance)
+        say("racing the two")
+        paces: tuple[Pace, ...] = ()
+        if not any(each.startswith(_REFUSES) for each in notes):
+            paces = race(before, after, batch, SIZES, seconds=seconds)
+        same = before.signature.inputs == after.signature.inputs
+        after.close()
+        reasons = () if same else ("the converted model takes other inputs",)
+        return Conversion(
+            source="", target="", quantize="", parity=parity, paces=paces, reasons=reasons, notes=tuple(notes)
+        )
 
     def _converter(self, to: str, folder: Path) -> ModelConverter:
         known = [each.target for each in self._parts.converters]
         found = next((each for each in self._parts.converters if each.target == to), None)
         if found is None:
-            raise Unsupported(f"nothing here converts to {to!r}", why=f"there is {', '.join(known) or 'no converter'}")
+            raise Unsupported(
+                f"nothing here converts to {to!r}", why=f"there is {', '.join(known) or 'no converter'}"
+            )
         flavors = flavors_of(folder)
         if not found.converts(flavors):
             raise Unsupported(
-                f"a model of {', '.join(each for each in flavors if each != 'python_function')} is not converted to {to}",
+                f"a model of {_own(flavors)} is not converted to {to}",
                 why="it is one already" if to in flavors else "there is no way from this kind of model to it",
             )
         return found
@@ -134,15 +151,19 @@ class OptimizeJourney:
             raise not_loadable(choice, self._parts.shelf.runtimes)
         return choice.runtime.load(folder)
 
-    def _footprints(self, folders: Sequence[Path], notes: list[str]) -> list[Footprint | None]:
-        measuring, found = self._parts.measuring, []
+    def _footprints(
+        self, folders: Sequence[Path], said: Sequence[str]
+    ) -> tuple[list[Footprint | None], tuple[str, ...]]:
+        """Of each folder, and the notes with what could not be measured."""
+        measuring, notes = self._parts.measuring, list(said)
+        found: list[Footprint | None] = []
         for folder in folders:
             try:
                 found.append(measuring.footprint(folder) if measuring is not None else None)
             except ModelLoadFailed as error:
                 notes.append(f"memory was not measured: {error.what}")
                 found.append(None)
-        return found
+        return found, tuple(notes)
 
     def _keep(
         self, source: ModelVersion, folder: Path, flavor: str, done: Conversion, rank: float
@@ -178,9 +199,16 @@ class OptimizeJourney:
                 summary=summary_of(done),
                 at=now,
                 actor=parts.actor,
-                details={"digest": digest, "source_digest": source.digest, "rank": rank, "conversion": plain(done)},
+                details={
+                    "digest": digest,
+                    "source_digest": source.digest,
+                    "rank": rank,
+                    "conversion": plain(done),
+                },
             )
-            parts.audit(tx, "optimize", f"model:{version.ref}", source=source.ref, target=done.target, digest=digest)
+            parts.audit(
+                tx, "optimize", f"model:{version.ref}", source=source.ref, target=done.target, digest=digest
+            )
             effect = node("model", version.ref)
             ledger.add_edges(
                 tx,
@@ -189,19 +217,7 @@ class OptimizeJourney:
                     Edge(effect=effect, relation="stored as", cause=node("artifact", digest)),
                 ],
             )
-        return Conversion(
-            source=done.source,
-            target=done.target,
-            quantize=done.quantize,
-            parity=done.parity,
-            paces=done.paces,
-            before=done.before,
-            after=done.after,
-            ref=version.ref,
-            digest=digest,
-            notes=done.notes,
-            next_command=self._next(version),
-        )
+        return replace(done, ref=version.ref, digest=digest, next_command=self._next(version))
 
     def _next(self, version: ModelVersion) -> str:
         """A rollout where an endpoint has a champion to compare with and a label to do it by, else a deployment."""
@@ -213,10 +229,23 @@ class OptimizeJourney:
         return f"mlwright models {version.ref}"
 
 
+def _check(quantize: str, tolerance: float, sample: int) -> None:
+    if quantize not in QUANTIZE:
+        raise UsageError(f"there is no quantisation {quantize!r}", why=f"there are {', '.join(QUANTIZE)}")
+    if not tolerance >= 0 or sample < 1:
+        raise UsageError("the tolerance must be at least 0, and the sample one row")
+
+
+def _own(flavors: Sequence[str]) -> str:
+    return ", ".join(each for each in flavors if each != "python_function")
+
+
 def summary_of(done: Conversion) -> str:
     """One sentence: how near and how fast."""
     parity = done.parity
-    ratios = ", ".join(f"{each.ratio:.3g} × as fast at {each.rows} row{'s' * (each.rows != 1)}" for each in done.paces)
+    ratios = ", ".join(
+        f"{each.ratio:.3g} × as fast at {each.rows} row{'s' * (each.rows != 1)}" for each in done.paces
+    )
     sources = ", ".join(f"{count} {origin}" for origin, count in parity.origins.items())
     return (
         f"{done.target} of {done.source}: answers differ by {parity.max_abs:.2g} at most on {parity.rows:,} rows "
@@ -242,7 +271,7 @@ def _compared(
     try:
         new = dict(after.infer(batch))
     except MlwrightError as error:
-        notes.append(f"the converted model refuses rows that the model takes: {error.what} ({error.why})")
+        notes.append(f"{_REFUSES}: {error.what} ({error.why})")
     return compare(old, new, batch, origins, tolerance=tolerance), batch, notes
 
 
@@ -254,17 +283,17 @@ def _takes(model: LoadedModel, batch: Batch, row: int) -> bool:
     return True
 
 
-def _reasons(
-    parity: Parity, paces: Sequence[Pace], *, rank: float, keep: bool, same: bool
-) -> tuple[str, ...]:
+def _reasons(parity: Parity, paces: Sequence[Pace], *, rank: float, keep: bool) -> tuple[str, ...]:
     """Why it is not to be registered, each a sentence."""
     found = []
-    if not same:
-        found.append("the converted model takes other inputs")
     if parity.beyond:
-        found.append(f"{parity.beyond:,} of {parity.rows:,} rows have an answer outside the tolerance{_worst(parity)}")
+        found.append(
+            f"{parity.beyond:,} of {parity.rows:,} rows have an answer outside the tolerance{_worst(parity)}"
+        )
     if parity.spearman is not None and parity.spearman < rank:
-        found.append(f"the order of the rows is not the same: Spearman {parity.spearman:.6f}, {rank:g} is asked for")
+        found.append(
+            f"the order of the rows is not the same: Spearman {parity.spearman:.6f}, {rank:g} is asked for"
+        )
     slower = [each for each in paces if each.after_s > _SLOWER * each.before_s]
     if not keep and paces and (paces[0].ratio <= 1.0 or slower):
         said = ", ".join(f"{each.ratio:.2f} × at {each.rows}" for each in paces)

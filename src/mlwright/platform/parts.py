@@ -17,6 +17,7 @@ from mlwright.ports.artifacts import ArtifactStore
 from mlwright.ports.clock import Clock
 from mlwright.ports.converters import ModelConverter
 from mlwright.ports.executor import Executor
+from mlwright.ports.images import ImageTools
 from mlwright.ports.measuring import Measuring
 from mlwright.ports.notifier import Notifier
 from mlwright.ports.online_store import OnlineStore
@@ -57,6 +58,8 @@ class Parts:
     """What makes other forms of models."""
     measuring: Measuring | None = None
     """Measures models in processes of their own; None: nothing does."""
+    images: ImageTools | None = None
+    """What images of endpoints are made with; None: nobody makes them."""
     open_core: OpenCore | None = None
     """Opens what scores files and streams; it may be sent to other processes. None: nothing is scored here."""
     open_stream: Callable[[str, str, str], RecordStream] | None = None

@@ -47,7 +47,7 @@ ASSUMPTIONS: Final = (
     "service times are those of this machine, with whatever else ran on it meanwhile",
     "the line alpha + beta * rows has the least squares of relative errors, through the median of each size",
     "each connection sends its next request when it has its answer (a closed loop), rows one at a time",
-    "the scalability law knows no batching, which makes each request cheaper as more come: its error says how far it holds",
+    "the scalability law knows no batching, which makes a request cheaper as more come: see the error of its fit",
     "the load generator shares this machine and takes some 20 µs a request: a faster server shows as that slow",
 )
 
@@ -85,7 +85,9 @@ class ProfileJourney:
         """
         sizes = tuple(rows)
         if not sizes or sizes[0] < 1 or list(sizes) != sorted(set(sizes)) or seconds <= 0:
-            raise UsageError("batch sizes ascend from 1 row or more, and the time is above 0", why=f"got {sizes}")
+            raise UsageError(
+                "batch sizes ascend from 1 row or more, and the time is above 0", why=f"got {sizes}"
+            )
         endpoint, route = self._behind(subject)
         champion = self._releases.version(_ref(route.variants[0]))
         say(f"loading {champion.ref}")
@@ -123,7 +125,9 @@ class ProfileJourney:
             open_ = replace(found, serving=replace(found.serving, limits=_NO_LIMITS))
             route = self._releases.status(subject).route
             if route is None or not route.variants:
-                raise NotFound(f"nothing is behind endpoint {subject!r}", next_command=f"mlwright deploy {subject}")
+                raise NotFound(
+                    f"nothing is behind endpoint {subject!r}", next_command=f"mlwright deploy {subject}"
+                )
             return open_, route
         try:
             version = self._releases.version(subject)
@@ -134,10 +138,15 @@ class ProfileJourney:
             known += [str(each.model) for each in self._releases.models()]
             raise NotFound.named("endpoint or model", subject, dict.fromkeys(known)) from error
         endpoint = EndpointSettings(
-            name=str(version.model), model=version.ref, keyed=False, serving=ServingSettings(limits=_NO_LIMITS)
+            name=str(version.model),
+            model=version.ref,
+            keyed=False,
+            serving=ServingSettings(limits=_NO_LIMITS),
         )
         only = Variant(name=CHAMPION, model=version.model, version=version.version, share=1.0)
-        return endpoint, Route(endpoint=EndpointName(endpoint.name), generation=1, salt="profile", variants=(only,))
+        return endpoint, Route(
+            endpoint=EndpointName(endpoint.name), generation=1, salt="profile", variants=(only,)
+        )
 
     def _measured(
         self,
@@ -188,7 +197,9 @@ class ProfileJourney:
     def _core(self, endpoint: EndpointSettings, journal: RingJournal) -> EndpointCore:
         parts, edge = self._parts, endpoint.serving.edge
         rules = value_rules(parts.read_contract(edge.contract)) if edge.contract else ()
-        views: list[FeatureView] = [each for each in parts.settings.feature_views if each.name in endpoint.features]
+        views: list[FeatureView] = [
+            each for each in parts.settings.feature_views if each.name in endpoint.features
+        ]
         return EndpointCore(
             endpoint,
             views,
@@ -227,8 +238,10 @@ def summary_of(profile: Profile) -> str:
     """One sentence: how long for how many rows, how many rows a second, how much memory."""
     first, advice, served = profile.core[0], profile.advice, profile.served
     said = [
-        f"{first.rows} row{'s' * (first.rows != 1)} in {first.quantile(0.5) * 1e3:.3g} ms "
-        f"(99th percentile {first.quantile(0.99) * 1e3:.3g} ms)",
+        (
+            f"{first.rows} row{'s' * (first.rows != 1)} in {first.quantile(0.5) * 1e3:.3g} ms "
+            f"(99th percentile {first.quantile(0.99) * 1e3:.3g} ms)"
+        ),
         f"{advice.rows_s:,.0f} rows/s in batches of {advice.max_rows} within {advice.latency_s * 1e3:.4g} ms"
         if advice.meets
         else f"the promised {advice.latency_s * 1e3:.4g} ms are not kept",
@@ -254,7 +267,8 @@ def _asks(core: EndpointCore, rows: RealRows) -> tuple[list[Ask], dict[str, int]
         ask = Ask(
             id=f"profile-{at}",
             rows=1,
-            columns={name: [rows.columns[name][at]] for name in names} | {each.name: [""] for each in missing},
+            columns={name: [rows.columns[name][at]] for name in names}
+            | {each.name: [""] for each in missing},
             keys=[rows.keys[at]],
             times=[rows.times[at]],
         )
@@ -274,7 +288,7 @@ def _asks(core: EndpointCore, rows: RealRows) -> tuple[list[Ask], dict[str, int]
     return asks, {each: origins.count(each) for each in dict.fromkeys(origins)}, first
 
 
-def _number(outputs: Mapping[str, np.ndarray]) -> float | None:  # type: ignore[type-arg]
+def _number(outputs: Mapping[str, np.ndarray]) -> float | None:
     first = next(iter(outputs.values()))
     return float(first.ravel()[0]) if first.dtype.kind in "fiu" and first.size else None
 

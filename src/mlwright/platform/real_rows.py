@@ -1,5 +1,6 @@
 """Rows to measure a model with: those that were asked of it, then held-out ones, its example, and drawn ones."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -112,15 +113,19 @@ def example_of(folder: Path, signature: Signature) -> dict[str, list[object]] | 
         held = read_example(folder, found.example)
     except (OSError, ValueError):
         return None
-    if isinstance(held, dict) and isinstance(held.get("data"), list) and isinstance(held.get("columns"), list):
+    if (
+        isinstance(held, dict)
+        and isinstance(held.get("data"), list)
+        and isinstance(held.get("columns"), list)
+    ):
         columns = {str(name): [row[at] for row in held["data"]] for at, name in enumerate(held["columns"])}
     elif isinstance(held, dict) and isinstance(held.get("inputs"), dict):
-        columns = held["inputs"]
+        columns = {name: values for name, values in held["inputs"].items() if isinstance(values, list)}
     elif isinstance(held, list) and len(signature.inputs) == 1:
         columns = {signature.inputs[0].name: held}
     else:
         return None
-    return {name: list(values) for name, values in columns.items() if isinstance(values, list)} or None
+    return {str(name): list(values) for name, values in columns.items()} or None
 
 
 def _add_logged(rows: RealRows, parts: Parts, endpoint: EndpointSettings, most: int) -> None:
@@ -130,7 +135,9 @@ def _add_logged(rows: RealRows, parts: Parts, endpoint: EndpointSettings, most: 
     now = parts.clock.now()
     frame = pl.DataFrame()
     for back in _BACK:
-        frame = parts.log.features(Window(start=now - back, end=now + timedelta(days=1)), endpoint=endpoint.name)
+        frame = parts.log.features(
+            Window(start=now - back, end=now + timedelta(days=1)), endpoint=endpoint.name
+        )
         if frame.height >= most:
             break
     if frame.height:
@@ -155,7 +162,7 @@ def _drawn(rows: RealRows, count: int, seed: int) -> dict[str, list[object]]:
     drawn: dict[str, list[object]] = {}
     for each in rows.inputs:
         seen = rows.columns[each.name]
-        known = [value for value in seen if value is not None and value == value]
+        known = [value for value in seen if value is not None and not _is_nan(value)]
         if each.shape or each.type not in NUMBERS or each.type == "boolean":
             pool: list[object] = [True, False] if each.type == "boolean" else known or [_zero(each)]
             values = [pool[int(at)] for at in random.integers(0, len(pool), count)]
@@ -178,6 +185,10 @@ def _numbers_around(
     if each.type in WHOLE:
         return [int(value) for value in np.clip(np.rint(found), low, high)]
     return [float(value) for value in found]
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _zero(each: Field) -> object:

@@ -47,7 +47,7 @@ class RolloutJourney:
         version = self._releases.version(challenger)
         require_served(settings, version)
         status = self._releases.status(endpoint)
-        if status.champion is None or status.route is None:
+        if status.champion is None or status.route is None or not status.route.variants:
             raise NotFound(
                 f"endpoint {endpoint!r} has no champion to compare with",
                 next_command=f"mlwright deploy {endpoint} {challenger}",

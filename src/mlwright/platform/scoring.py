@@ -1,7 +1,7 @@
 """Journeys of scoring without a server: files once, files as they appear, records of a stream."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlwright.errors import NotFound, Unsupported, UsageError, near_match
@@ -14,10 +14,24 @@ from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.stages.registry import store as registry
 from mlwright.stages.serving.batch.job import POLICIES, JobOptions, Scored
-from mlwright.stages.serving.batch.running import BatchReport, Tell, run, silent
+from mlwright.stages.serving.batch.running import BatchReport, Share, Tell, run, silent
 from mlwright.stages.serving.batch.streaming import StreamOptions, StreamReport, consume
 from mlwright.stages.serving.batch.watching import Came, WatchOptions, watch
 from mlwright.stages.serving.batch.working import LookUps, OpenCore
+
+__all__ = [
+    "BatchReport",
+    "Came",
+    "JobOptions",
+    "ScoreOptions",
+    "ScoringJourney",
+    "Share",
+    "StreamOptions",
+    "StreamReport",
+    "Tell",
+    "WatchOptions",
+    "silent",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +44,7 @@ class ScoreOptions:
 
     invalid: str | None = None
     log: bool = False
-    job: JobOptions = JobOptions()
+    job: JobOptions = field(default_factory=JobOptions)
 
 
 class ScoringJourney:

@@ -1,4 +1,7 @@
-"""Measuring models in processes of their own, where nothing else is in memory or takes the processor."""
+"""Measuring models in processes of their own, where nothing else is in memory or takes the processor.
+
+Open wire: the MLflow Model folder on disk, and the Open Inference Protocol v2 over HTTP.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

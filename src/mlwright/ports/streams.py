@@ -1,4 +1,4 @@
-"""Records that arrive one after the other, for several consumers together. Open wire: Redis streams with a consumer group."""
+"""Records that arrive one after the other, for several consumers. Open wire: Redis streams with a consumer group."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ What a request does not need is loaded when it is asked for: data frames for fea
 platform for loading and unloading over the repository API.
 """
 
+import logging
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +16,10 @@ from sqlalchemy import Engine
 from mlwright.adapters.clock.system import SystemClock
 from mlwright.adapters.config.storage import default_storage
 from mlwright.adapters.fs.artifacts import FsArtifactStore
+from mlwright.adapters.otel.opening import open_spans
 from mlwright.adapters.sql.current import is_current
 from mlwright.adapters.sql.engine import open_engine
-from mlwright.errors import StorageError
+from mlwright.errors import MissingExtra, StorageError
 from mlwright.model.registry import parse_model_ref
 from mlwright.model.settings import EndpointSettings, Settings
 from mlwright.platform.following import FollowJourney
@@ -24,6 +27,7 @@ from mlwright.platform.loading import VersionLoader
 from mlwright.ports.artifacts import ArtifactStore
 from mlwright.ports.clock import Clock
 from mlwright.ports.online_store import OnlineStore
+from mlwright.ports.spans import Spans
 from mlwright.stages.pipelines.shelf import ModelShelf
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.counters import Counters
@@ -66,7 +70,20 @@ def open_inference(settings: Settings) -> InferenceHost:
         for endpoint in settings.endpoints
     }
     routes = FollowJourney(engine, clock, actor()).routes
-    return InferenceHost(cores, routes, journal, _Releasing(settings), slots, settings.state / "log")
+    log = settings.state / "log"
+    return InferenceHost(cores, routes, journal, _Releasing(settings), slots, log, open_tracing())
+
+
+def open_tracing() -> Spans | None:
+    """Where requests and batches are told of, where the variables of OpenTelemetry ask for it; nobody waits for it.
+
+    What is missing for it is said once, and requests are served without.
+    """
+    try:
+        return open_spans(os.environ)
+    except MissingExtra as error:
+        logging.getLogger("mlwright.serving").warning("%s: %s", error.what, error.next_command)
+        return None
 
 
 def open_following(settings: Settings) -> FollowJourney:

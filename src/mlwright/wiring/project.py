@@ -23,6 +23,7 @@ from mlwright.ports.notifier import Notifier
 from mlwright.ports.run_sink import RunSink
 from mlwright.stages.serving.log import PredictionLog
 from mlwright.wiring.actor import actor
+from mlwright.wiring.images import image_tools
 from mlwright.wiring.inference import open_database, plain_settings
 from mlwright.wiring.proofs import proof_engines
 from mlwright.wiring.scoring import core_opener
@@ -91,6 +92,7 @@ def _parts(settings: Settings, clock: Clock) -> Parts:
         take_in=taking_in(settings, clock),
         converters=(OnnxConverter(),),
         measuring=ChildProcesses(),
+        images=image_tools(),
         open_core=core_opener(settings),
         open_stream=open_stream,
     )

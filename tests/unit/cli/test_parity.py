@@ -11,12 +11,14 @@ from mlwright.doors.cli.main import COMMANDS
 from mlwright.platform.data import DataJourney
 from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.facade import Platform
+from mlwright.platform.imaging import ImagingJourney
 from mlwright.platform.optimizing import OptimizeJourney
 from mlwright.platform.profiling import ProfileJourney
 from mlwright.platform.records import RecordsJourney
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.retraining import RetrainJourney
 from mlwright.platform.rolling import RolloutJourney
+from mlwright.platform.scoring import ScoringJourney
 from mlwright.platform.training import TrainingJourney
 from mlwright.platform.watching import WatchJourney
 
@@ -26,9 +28,11 @@ JOURNEYS = {
     "releases": ReleaseJourney,
     "dossiers": DossierJourney,
     "rollouts": RolloutJourney,
+    "scoring": ScoringJourney,
     "watch": WatchJourney,
     "retraining": RetrainJourney,
     "records": RecordsJourney,
+    "imaging": ImagingJourney,
     "optimizing": OptimizeJourney,
     "profiling": ProfileJourney,
 }
@@ -54,12 +58,16 @@ REACHED = {
     "dossiers.bom": "models",
     "dossiers.compare": "models",
     "releases.deploy": "deploy",
+    "releases.withdraw": "withdraw",
     "releases.endpoints": "endpoints",
     "releases.status": "endpoints",
     "rollouts.start": "rollout",
     "rollouts.advance": "rollout",
     "rollouts.abort": "rollout",
     "rollouts.list": "rollout",
+    "scoring.score": "predict",
+    "scoring.watch": "predict",
+    "scoring.consume": "predict",
     "watch.watch": "monitor",
     "watch.window": "monitor",
     "watch.performance": "monitor",
@@ -68,6 +76,10 @@ REACHED = {
     "watch.acknowledge": "alerts",
     "retraining.retrain": "retrain",
     "retraining.consider": "retrain",
+    "imaging.engine": "build",
+    "imaging.write": "build",
+    "imaging.build": "build",
+    "imaging.check": "build",
     "optimizing.optimize": "models optimize",
     "profiling.profile": "profile",
     "records.trace": "trace",
@@ -78,13 +90,13 @@ REACHED = {
 }
 
 EXCUSED = {
-    "releases.withdraw": "is unload of the model repository API on the inference port; deploy puts the endpoint back",
     "data.load": "gives rows to other journeys; check shows what was found in them, export takes rows away",
     "data.forget": "frees what a process that lives long has read; a command ends and has nothing to forget",
     "data.examples": "is called by a pipeline while it runs, which the command run does",
     "releases.load": "gives a model in memory, which only a process that serves or judges can use",
     "releases.load_variant": "gives a model in memory, which only a process that serves can use",
     "profiling.latest": "gives a profile to code that sizes; models shows it with the other evidence of the version",
+    "watch.lost": "is one part of a turn of the loop: tick does it, and alerts shows what it found",
     "watch.deliver": "is one part of a turn of the loop, and never right to do alone: tick does it",
 }
 

@@ -14,12 +14,14 @@ from mlwright.errors import StorageError
 from mlwright.platform.data import DataJourney
 from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.facade import Platform
+from mlwright.platform.imaging import ImagingJourney
 from mlwright.platform.optimizing import OptimizeJourney
 from mlwright.platform.profiling import ProfileJourney
 from mlwright.platform.records import RecordsJourney
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.retraining import RetrainJourney
 from mlwright.platform.rolling import RolloutJourney
+from mlwright.platform.scoring import ScoringJourney
 from mlwright.platform.training import TrainingJourney
 from mlwright.platform.watching import WatchJourney
 
@@ -311,9 +313,11 @@ def journeys() -> dict[str, type]:
         "releases": ReleaseJourney,
         "dossiers": DossierJourney,
         "rollouts": RolloutJourney,
+        "scoring": ScoringJourney,
         "watch": WatchJourney,
         "retraining": RetrainJourney,
         "records": RecordsJourney,
+        "imaging": ImagingJourney,
         "optimizing": OptimizeJourney,
         "profiling": ProfileJourney,
     }

@@ -409,8 +409,7 @@ REFUSED = {
     "two hosts": (b"GET /about HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
     "another host": (b"GET /about HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403),
     "another origin": (post("/echo", b"", "Origin: http://evil.example"), 403),
-    "method": (b"PURGE /about HTTP/1.1\r\n" + HOST + b"\r\n", 501),
-    "connect": (b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", 501),
+    "connect": (b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", 405),
     "transfer encoding": (b"POST /echo HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n" + HOST + b"\r\n", 501),
     "url": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     "url without end": (b"GET /" + b"a" * 9000, 414),
@@ -418,6 +417,8 @@ REFUSED = {
     "header without end": (b"GET /about HTTP/1.1\r\nX: " + b"a" * 30_000, 431),
     "headers": (b"GET /about HTTP/1.1\r\n" + b"".join(b"X%d: 1\r\n" % i for i in range(120)) + HOST + b"\r\n", 431),
     "headers without end": (b"GET /about HTTP/1.1\r\n" + b"X: 1\r\n" * 5000, 431),
+    "trailer without end": (chunked("/echo", b"a", trailer=b"X: " + b"a" * 70_000), 431),
+    "extension without end": (chunked("/echo")[:-5] + b"1;" + b"a" * 70_000, 431),
     "declared body": (b"POST /echo HTTP/1.1\r\nContent-Length: 1001\r\n" + HOST + b"\r\n", 413),
     "chunked body": (chunked("/echo", b"a" * 600, b"a" * 600), 413),
     "bomb": (post("/echo", BOMB[:1000], "Content-Encoding: gzip"), 413),
@@ -451,6 +452,35 @@ def test_a_refused_body_is_refused_before_it_comes() -> None:
     asked.send(b"POST /echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5000\r\n" + HOST + b"\r\n")
     assert [status for status, _, _ in asked.wire.answers()] == [413]
     assert b"100 Continue" not in asked.wire.written[0]
+
+
+def test_a_method_that_nobody_offers_is_refused_and_the_connection_goes_on() -> None:
+    asked = Asked()
+    found = asked.send(b"PURGE /about HTTP/1.1\r\n" + HOST + b"\r\n", post("/echo", b"more"))
+    assert [status for status, _, _ in found] == [405, 200]
+    assert found[0][1]["allow"] == "GET, HEAD, POST"
+
+
+def test_chunks_of_one_byte_are_no_trailer() -> None:
+    [(status, _, body)] = Asked(head_bytes=100).send(chunked("/echo", *[b"a"] * 900))
+    assert (status, body) == (200, b"a" * 900)
+
+
+def test_bodies_that_are_not_whole_are_bounded_over_all_connections() -> None:
+    asked = Asked(unfinished_bytes=1500)
+    begun = post("/echo", b"a" * 1000)[:-100]
+    other = Asked()
+    other.connection = asked.house.connect()
+    other.connection.connection_made(other.wire)
+    assert asked.send(begun) == []
+    [(status, headers, _)] = other.send(begun)
+    assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+    assert asked.house.unfinished == 900
+    assert [found for found, _, _ in asked.send(b"a" * 100)] == [200]
+    assert asked.house.unfinished == 0
+    asked.send(begun)
+    asked.connection.connection_lost(None)
+    assert asked.house.unfinished == 0
 
 
 class TestErrors:

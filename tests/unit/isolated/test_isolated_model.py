@@ -271,8 +271,8 @@ def test_every_call_is_right_or_raises_while_it_is_killed(load) -> None:
     for each in threads:
         each.start()
     own = random.Random(7)
-    for _ in range(4):
-        until(lambda: model.trouble is None)
+    for killed in range(4):
+        until(lambda killed=killed: model.restarts == killed and model.trouble is None)  # type: ignore[misc]
         before = right[0]
         until(lambda before=before: right[0] > before)  # type: ignore[misc]
         time.sleep(own.random() * 0.03)

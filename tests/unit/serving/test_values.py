@@ -124,6 +124,14 @@ def test_what_was_not_sent_is_imputed_where_declared(made) -> None:
         made("impute").predict(Ask(id="r", rows=1, columns=columns))
 
 
+def test_a_door_does_not_ask_for_what_is_imputed(made) -> None:
+    def needed(core) -> list[str]:
+        return [each.name for each in core.form.inputs if each.required]
+
+    assert needed(made("impute", age=40)) == ["x", "carrier", "code"]
+    assert needed(made("flag", age=40)) == ["x", "age", "carrier", "code"]
+
+
 @pytest.mark.parametrize("invalid", ["flag", "reject"])
 def test_a_wrong_type_is_rejected_otherwise(made, invalid) -> None:
     with pytest.raises(SignatureMismatch, match="expected long, got 'old'"):

@@ -38,6 +38,19 @@ def fresh(bench, tmp_path: Path):
 
 
 @pytest.fixture
+def bare(bench, tmp_path: Path):
+    """A browser at a project that serves a function, of which no truth will ever be known."""
+    (tmp_path / "mlwright.toml").write_text(
+        '[project]\nname = "rules"\n[registry]\nprove = "off"\n[[endpoint]]\nname = "rules"\nmodel = "rules@champion"\n'
+    )
+    (tmp_path / "rules.py").write_text(
+        "EXAMPLE = [{'x': 1.0}]\n\n\ndef predict(x: float) -> float:\n    return x\n"
+    )
+    (tmp_path / "pipeline.py").write_text("")
+    return BENCH["Browser"](bench.open(tmp_path))
+
+
+@pytest.fixture
 def empty(bench, tmp_path: Path):
     """A browser at a project in which nothing has happened yet."""
     BENCH["SEEDED"]["write_files"](tmp_path)

@@ -174,6 +174,44 @@ def test_an_empty_project_says_what_to_type_next(empty) -> None:
     assert (stages["contract"]["value"], stages["contract"]["note"]) == ("…", "being checked")
 
 
+def test_an_endpoint_without_a_label_makes_no_claim_about_quality(bare) -> None:
+    platform = bare.control.platform
+    root = platform.parts.settings.root
+    platform.releases.register(f"{root}/rules.py:predict", "rules")
+    platform.releases.promote("rules/1")
+    for deployed in (False, True):
+        if deployed:
+            platform.releases.deploy("rules")
+        bare.control.turns.looks.look()
+        assert platform.tick() == ()
+        page = Reader(bare.get("/").text)
+        assert set(page.ids) >= SECTIONS - {"year"}
+        assert "nothing is known of its quality" in page.text
+        assert "No window has matured yet" not in page.text
+        stages = {each["name"]: each for each in bare.get("/api/loop").json()["stages"]}
+        assert (stages["label"]["value"], stages["label"]["state"]) == ("none", "idle")
+        assert (stages["monitor"]["note"], stages["prediction"]["note"]) == (
+            "no label, no quality",
+            "logged, not judged",
+        )
+        for path in ("/models", "/models/rules", "/models/rules/1", "/api/endpoints", "/api/monitor/rules"):
+            assert bare.get(path).status_code == 200, path
+    assert stages["endpoint"]["value"] == "v1 100%"
+
+
+def test_an_endpoint_out_of_service_says_so(fresh) -> None:
+    fresh.control.platform.rollouts.abort("delay", "for the test")
+    headers = {"content-type": "application/json"}
+    gone = fresh.post("/api/endpoints/delay/withdraw", content=b"{}", headers=headers)
+    assert (gone.status_code, gone.json()["variants"]) == (200, [])
+    page = Reader(fresh.get("/").text)
+    assert "It is out of service" in page.text
+    assert "mlwright deploy delay" in page.text
+    assert "mlwright rollout start" not in page.text
+    stages = {each["name"]: each for each in fresh.get("/api/loop").json()["stages"]}
+    assert (stages["endpoint"]["value"], stages["endpoint"]["state"]) == ("out of service", "warn")
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"months": []}', '{"months": 3}', "\x00"])
 def test_a_damaged_report_of_a_demo_is_left_out(empty, tmp_path, text) -> None:
     reports = tmp_path / ".mlwright" / "reports"

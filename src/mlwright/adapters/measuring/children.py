@@ -1,6 +1,6 @@
 """Measured processes, as children of this one. They end with it: their standard input is a pipe from here.
 
-A child reads one line, its job as JSON, and writes lines of JSON. What a serving child uses is asked over that pipe, for
+A child reads one line, its job as JSON, and writes lines of JSON. What a serving child uses is asked over that pipe:
 only the process itself can tell on every system.
 """
 
@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from mlwright.adapters.measuring.load import Fired, first_answer, fire
+from mlwright.adapters.measuring.load import Fired, fire, first_answer
 from mlwright.adapters.measuring.requests import answers_right, requests_of
 from mlwright.errors import ModelLoadFailed
 from mlwright.model.conversions import Footprint
@@ -69,7 +69,8 @@ class ChildProcesses:
                 cold_s = perf_counter() - started
                 idle = _usage(process, said)
                 points = [
-                    _point(process, said, port, bodies, count, load.seconds, say) for count in load.connections
+                    _point(process, said, port, bodies, count, load.seconds, say)
+                    for count in load.connections
                 ]
                 last = _usage(process, said)
         return Served(
@@ -126,7 +127,9 @@ def _first(
                 continue
             raise ModelLoadFailed("the endpoint refuses what it is measured with", why=why)
         if not answers_right(answer, right):
-            raise ModelLoadFailed("the serving process gives another answer than this one", why=str(answer[-300:]))
+            raise ModelLoadFailed(
+                "the serving process gives another answer than this one", why=str(answer[-300:])
+            )
         return answer
     raise _failed("the serving process does not answer", process, said)
 
@@ -189,7 +192,9 @@ def _failed(what: str, process: "subprocess.Popen[str]", said: IO[str]) -> Model
         process.wait(timeout=2)
     said.seek(0)
     why = said.read().strip()[-1500:]
-    return ModelLoadFailed(what, why=why or f"it ended with {process.returncode}", next_command="mlwright doctor")
+    return ModelLoadFailed(
+        what, why=why or f"it ended with {process.returncode}", next_command="mlwright doctor"
+    )
 
 
 def _body_bytes(message: bytes) -> int:

@@ -58,7 +58,9 @@ def first_answer(port: int, request: bytes) -> bytes | None:
 class _Client(asyncio.Protocol):
     """One connection. It counts from ``counted`` on, and stops at ``end``."""
 
-    def __init__(self, requests: Sequence[bytes], first: int, counted: float, end: float, fired: Fired) -> None:
+    def __init__(
+        self, requests: Sequence[bytes], first: int, counted: float, end: float, fired: Fired
+    ) -> None:
         self._requests, self._next = requests, first
         self._counted, self._end, self._fired = counted, end, fired
         self._held = b""
@@ -99,7 +101,9 @@ class _Client(asyncio.Protocol):
         self._next += 1
 
 
-async def _firing(port: int, requests: Sequence[bytes], connections: int, seconds: float, fired: Fired) -> None:
+async def _firing(
+    port: int, requests: Sequence[bytes], connections: int, seconds: float, fired: Fired
+) -> None:
     loop = asyncio.get_running_loop()
     counted = perf_counter() + _WARM * seconds
     end = perf_counter() + seconds

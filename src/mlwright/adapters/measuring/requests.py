@@ -47,7 +47,9 @@ def answers_right(answer: bytes, right: float | None) -> bool:
         first = next(_numbers(said["outputs"][0]["data"]))
     except (ValueError, KeyError, IndexError, TypeError, StopIteration):
         return False
-    return math.isclose(first, right, rel_tol=_NEAR, abs_tol=_NEAR) or (math.isnan(first) and math.isnan(right))
+    return math.isclose(first, right, rel_tol=_NEAR, abs_tol=_NEAR) or (
+        math.isnan(first) and math.isnan(right)
+    )
 
 
 def _body(columns: Mapping[str, Any], load: Load) -> bytes:
@@ -55,7 +57,11 @@ def _body(columns: Mapping[str, Any], load: Load) -> bytes:
     for name, column in columns.items():
         kind = load.types[name]
         shape = load.shapes.get(name, ())
-        data = [_plain(each) for each in np.asarray(column).ravel()] if shape else [_plain(each) for each in column]
+        data = (
+            [_plain(each) for each in np.asarray(column).ravel()]
+            if shape
+            else [_plain(each) for each in column]
+        )
         sizes = list(np.asarray(column).shape) if shape else [len(data)]
         inputs.append({"name": name, "shape": sizes, "datatype": _DATATYPES[kind], "data": data})
     return json.dumps({"inputs": inputs}).encode()

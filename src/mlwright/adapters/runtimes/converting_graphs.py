@@ -46,7 +46,7 @@ def convert(package: Package, flavor: str, into: Path, *, quantize: str) -> None
             ) from error
         if quantize != "none":
             graph = _quantised(graph)
-    columns = _example(package, signature)
+    columns = {name: list(column) for name, column in _example(package, signature).items()}
     onnx_graphs.save(graph, into, signature=signature, example=columns, categories=package.categories)
 
 

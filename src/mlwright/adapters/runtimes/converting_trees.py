@@ -65,7 +65,7 @@ def histogram_graph(estimator: Any, method: str, name: str, width: int) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Column:
-    """A feature of the trees: its column in the matrix, and the values of its categories in the order of their codes."""
+    """A feature of the trees: its column in the matrix, and the values of its categories by their codes."""
 
     at: int
     values: tuple[float, ...] = ()
@@ -104,7 +104,9 @@ class _Trees:
         """The attributes, their real numbers as tensors of float64."""
         held = dict(self.attributes)
         for name in ("nodes_values", "target_weights"):
-            held[f"{name}_as_tensor"] = numpy_helper.from_array(np.array(held.pop(name), dtype=np.float64), name)
+            held[f"{name}_as_tensor"] = numpy_helper.from_array(
+                np.array(held.pop(name), dtype=np.float64), name
+            )
         return held
 
     def add(self, tree: int, predictor: Any, columns: Sequence[_Column]) -> None:
@@ -113,7 +115,12 @@ class _Trees:
         for number, node in enumerate(predictor.nodes):
             if node["is_leaf"]:
                 self._node(tree, number, 0, "LEAF", 0.0, (0, 0), 0)
-                for name, value in (("treeids", tree), ("nodeids", number), ("ids", 0), ("weights", float(node["value"]))):
+                for name, value in (
+                    ("treeids", tree),
+                    ("nodeids", number),
+                    ("ids", 0),
+                    ("weights", float(node["value"])),
+                ):
                     self.attributes[f"target_{name}"].append(value)
                 continue
             column, ways = columns[node["feature_idx"]], (int(node["left"]), int(node["right"]))
@@ -141,7 +148,9 @@ class _Trees:
         goes_left = [bool(bits[code // 32] >> np.uint32(code % 32) & 1) for code in range(len(column.values))]
         yes, no = (right, left) if left_if_missing else (left, right)
         tested = [
-            value for value, is_left in zip(column.values, goes_left, strict=True) if is_left != bool(left_if_missing)
+            value
+            for value, is_left in zip(column.values, goes_left, strict=True)
+            if is_left != bool(left_if_missing)
         ]
         if not tested:  # nobody says yes
             self._node(tree, number, column.at, "BRANCH_LEQ", -np.inf, (no, no), 0)
@@ -153,7 +162,14 @@ class _Trees:
         return free
 
     def _node(
-        self, tree: int, number: int, column: int, mode: str, value: float, ways: tuple[int, int], missing: int
+        self,
+        tree: int,
+        number: int,
+        column: int,
+        mode: str,
+        value: float,
+        ways: tuple[int, int],
+        missing: int,
     ) -> None:
         held = self.attributes
         held["nodes_treeids"].append(tree)

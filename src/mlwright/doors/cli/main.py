@@ -54,12 +54,16 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "models": Entry(f"{_HERE}.models:models", "List model versions, look at, compare, promote."),
         "endpoints": Entry(f"{_HERE}.models:endpoints", "Show what stands behind each endpoint."),
         "deploy": Entry(f"{_HERE}.models:deploy", "Put a model version behind an endpoint."),
+        "withdraw": Entry(f"{_HERE}.models:withdraw", "Take an endpoint out of service."),
         "rollout": Entry(f"{_HERE}.rollout:rollout", "Start, watch and end rollouts."),
         "profile": Entry(f"{_HERE}.optimizing:profile", "Measure an endpoint: times, memory, load."),
     },
     "Serve": {
         "serve": Entry(f"{_HERE}.serve:serve", "Serve one model: HTTP and gRPC, many protocols."),
-        "predict": Entry(f"{_HERE}.predict:predict", "Ask a running endpoint."),
+        "predict": Entry(
+            f"{_HERE}.predicting:predict", "Ask a running endpoint, or score files and streams."
+        ),
+        "build": Entry(f"{_HERE}.build:build", "Build an image of one endpoint."),
         "feedback": Entry(f"{_HERE}.predict:feedback", "Send labels to a running endpoint."),
     },
     "Watch": {

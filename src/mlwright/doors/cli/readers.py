@@ -44,7 +44,9 @@ def read_rows(path: Path) -> pl.DataFrame:
             why=f"{type(error).__name__}: {str(error).splitlines()[0]}",
         ) from error
     raise DataError(
-        "files of this kind cannot be read", where=str(path), why="rows come as .json, .ndjson, .csv or .parquet"
+        "files of this kind cannot be read",
+        where=str(path),
+        why="rows come as .json, .ndjson, .csv or .parquet",
     )
 
 

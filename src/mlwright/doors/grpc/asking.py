@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from mlwright.doors.grpc.open_inference_pb2 import InferParameter, ModelInferRequest, ModelRepositoryParameter
 from mlwright.doors.http.inference import oip, oip_binary
+from mlwright.doors.http.inference.cells import MOST_FAULTS
 from mlwright.doors.http.inference.exchange import Request
 from mlwright.doors.http.inference.oip_answer import OURS
 from mlwright.doors.http.inference.parsing import refused
@@ -50,10 +51,13 @@ def read_ask(infer: ModelInferRequest, form: Form, call: Request) -> Ask:
     if raw and len(raw) != len(infer.inputs):
         what = f"{len(raw)} contents were sent for {len(infer.inputs)} inputs"
         raise refused([Fault(where="raw_input_contents", what=what)])
-    tensors = [
-        _tensor(each, raw[at] if raw else None, faults)  # an index: protobuf copies what it iterates over
-        for at, each in enumerate(infer.inputs)
-    ]
+    tensors: list[Tensor] = []
+    for at, each in enumerate(infer.inputs):
+        tensors.append(
+            _tensor(each, raw[at] if raw else None, faults)
+        )  # an index: protobuf copies what it iterates over
+        if len(faults) >= MOST_FAULTS:
+            break
     if faults:
         raise refused(faults)
     said = {name: value_of(each) for name, each in infer.parameters.items()} if infer.parameters else None
@@ -71,6 +75,8 @@ def wanted_outputs(infer: ModelInferRequest, form: Form) -> list[str] | None:
     known = {each.name for each in form.outputs}
     faults: list[Fault] = []
     for each in infer.outputs:
+        if len(faults) >= MOST_FAULTS:
+            break
         name = each.name[:_SHOWN]
         if known and each.name not in known and each.name not in OURS:
             near = near_match(name, (*known, *OURS))

@@ -10,9 +10,11 @@ import grpc
 
 from mlwright.doors.grpc.health import health_handler
 from mlwright.doors.grpc.servicer import Calls
+from mlwright.doors.grpc.tracing import TracedCalls
 from mlwright.errors import MlwrightError, PortInUse
 from mlwright.stages.serving.batching import Batcher
 from mlwright.stages.serving.host import InferenceHost
+from mlwright.stages.serving.spans import told
 
 POLL_S: Final = 0.25
 GRACE_S: Final = 10.0
@@ -47,8 +49,8 @@ async def serve_until(
     """Serve until ``ended`` is set. The models are loaded and warm before the first connection is taken."""
     with suppress(MlwrightError):  # the poll tries again; ServerReady says so until then
         await asyncio.to_thread(host.refresh)
-    batchers = {name: Batcher(core) for name, core in host.cores.items()}
-    calls = Calls(host, batchers)
+    batchers = {name: Batcher(told(core, host.spans)) for name, core in host.cores.items()}
+    calls = Calls(host, batchers) if host.spans is None else TracedCalls(host, batchers, host.spans)
     polling: asyncio.Task[None] | None = None
     try:
         server = build_server(calls, address, port, most_bytes=_most_bytes(host))

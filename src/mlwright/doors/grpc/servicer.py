@@ -64,6 +64,16 @@ class Answering(Protocol):
         """
 
 
+class Heard:
+    """What became known of a request."""
+
+    __slots__ = ("answer", "ask")
+
+    def __init__(self) -> None:
+        self.ask: Ask | None = None
+        self.answer: Answer | None = None
+
+
 class Calls:
     """One method a call; each takes the body as bytes, so that one that cannot be read is the client's error."""
 
@@ -151,11 +161,17 @@ class Calls:
         self, request: wire.ModelInferRequest, context: grpc.aio.ServicerContext
     ) -> wire.ModelInferResponse:
         """Predictions for the rows of a request."""
+        return await self.answered(request, call_of(context), Heard())
+
+    async def answered(
+        self, request: wire.ModelInferRequest, call: Request, heard: "Heard"
+    ) -> wire.ModelInferResponse:
+        """The response to a request; ``heard`` gets what it asked for and what it got, as far as it comes."""
         core = self._core(request.model_name, request.model_version, alone=True)
         form = core.form
         wanted = wanted_outputs(request, form)
-        ask = read_ask(request, form, _call(context))
-        answer = await self._answering[core.spec.name].ask(ask)
+        ask = heard.ask = read_ask(request, form, call)
+        answer = heard.answer = await self._answering[core.spec.name].ask(ask)
         return response_of(
             answer,
             request.id or ask.id,
@@ -308,7 +324,7 @@ def _address(peer: str) -> str:
     return peer
 
 
-def _call(context: grpc.aio.ServicerContext) -> Request:
+def call_of(context: grpc.aio.ServicerContext) -> Request:
     """What HTTP has in its headers: the metadata of the call, and its deadline as the header that says the same."""
     received = monotonic()
     headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}

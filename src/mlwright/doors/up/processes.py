@@ -29,6 +29,7 @@ def start_worker(
     log: Path | None = None,
     options: Sequence[str] = (),
     descriptors: tuple[int, ...] = (),
+    module: str = "mlwright.doors.up.worker",
 ) -> "subprocess.Popen[str]":
     """Start one inference process and wait until it serves. It ends with this process, however that ends.
 
@@ -36,17 +37,18 @@ def start_worker(
         settings: what it serves, as ``wiring.inference.encode_settings`` writes it; they go by a pipe, because
             addresses of databases hold passwords.
         port: where it listens.
-        host: a numeric loopback address.
+        host: a numeric address of this machine.
         siblings: others of this project listen on the port already.
         log: where its standard error is kept; without it only for this call.
         options: more of its options, see ``doors.up.worker``.
         descriptors: open files that it inherits.
+        module: the program.
 
     Raises:
         Conflict: it ended instead; the message is what it said.
     """
     more = ["--siblings"] if siblings else []
-    command = ["mlwright.doors.up.worker", "--host", host, "--port", str(port), *more, *options]
+    command = [module, "--host", host, "--port", str(port), *more, *options]
     return _start(
         command,
         log,

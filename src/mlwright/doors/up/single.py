@@ -1,4 +1,4 @@
-"""Serving in this very process, and whether a process has what it was started for."""
+"""Serving in this very process."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -6,9 +6,8 @@ from threading import Event, Thread
 from typing import Final
 
 from mlwright.doors.http.inference.server import serve
-from mlwright.errors import ModelLoadFailed
+from mlwright.doors.up.served import require_served
 from mlwright.model.settings import Settings
-from mlwright.stages.serving.host import InferenceHost
 from mlwright.wiring.inference import open_following, open_inference
 
 _FOLLOW_S: Final = 0.5
@@ -40,20 +39,3 @@ def serve_alone(settings: Settings, address: str, port: int, ready: Callable[[],
     finally:
         ending.set()
         thread.join()
-
-
-def require_served(host: InferenceHost) -> None:
-    """Read the routes, load every model, and refuse to go on where one of them cannot be served.
-
-    Raises:
-        ModelLoadFailed: as :meth:`InferenceHost.status` words it.
-        MlwrightError: the routes could not be read.
-    """
-    host.refresh()
-    for name in host.cores:
-        status = host.status(name)
-        if not status.serving:
-            host.close()
-            raise ModelLoadFailed(
-                f"endpoint {name!r} cannot be served", why=status.reason, next_command=status.next_command
-            )

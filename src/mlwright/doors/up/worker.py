@@ -43,7 +43,7 @@ def _serve(asked: argparse.Namespace, line: str) -> None:
 
     host = open_inference(decode_settings(line))
     if asked.strict:
-        from mlwright.doors.up.single import require_served
+        from mlwright.doors.up.served import require_served
 
         require_served(host)
 

@@ -124,6 +124,8 @@ def _endpoint(facts: EndpointFacts | None) -> Stage:
     route = facts.status.route
     if route is None:
         return _stage("endpoint", "empty", f"mlwright deploy {facts.settings.name}", WARN)
+    if not route.variants:
+        return _stage("endpoint", "out of service", f"mlwright deploy {facts.settings.name}", WARN)
     shares = " · ".join(f"v{each.version} {percent(each.share, 0)}" for each in route.variants if each.share)
     shadow = [each for each in route.variants if each.shadow and not each.share]
     note = f"shadow v{shadow[0].version}" if shadow else facts.settings.name
@@ -131,6 +133,8 @@ def _endpoint(facts: EndpointFacts | None) -> Stage:
 
 
 def _prediction(facts: EndpointFacts | None) -> Stage:
+    if facts is not None and facts.settings.label is None:
+        return _stage("prediction", "–", "logged, not judged", IDLE, "monitor")
     if facts is None or not facts.days:
         return _stage("prediction", "–", "none judged yet", IDLE, "monitor")
     count = sum(each.predictions for each in facts.days)
@@ -138,6 +142,8 @@ def _prediction(facts: EndpointFacts | None) -> Stage:
 
 
 def _label(facts: EndpointFacts | None) -> Stage:
+    if facts is not None and facts.settings.label is None:
+        return _stage("label", "none", "not set up", IDLE, "monitor")
     if facts is None or not facts.days:
         return _stage("label", "–", "none matured yet", IDLE, "monitor")
     lately = facts.days[-14:]
@@ -148,6 +154,8 @@ def _label(facts: EndpointFacts | None) -> Stage:
 
 def _monitor(facts: EndpointFacts | None) -> Stage:
     lately = facts.lately if facts else None
+    if facts is not None and facts.settings.label is None:
+        return _stage("monitor", "–", "no label, no quality", IDLE)
     if facts is None or lately is None:
         return _stage("monitor", "–", "no matured window", IDLE)
     metric = facts.settings.monitor.metric

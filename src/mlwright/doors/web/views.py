@@ -256,7 +256,7 @@ def told(did: Sequence[str]) -> tuple[str, ...]:
 
 def first_fact(facts: Facts) -> str | None:
     """What to type next in a project in which something is still missing; None where the loop is closed."""
-    if not facts.runs:
+    if not facts.runs and not facts.versions:
         return "mlwright run --list"
     if not facts.versions:
         return f"mlwright runs {facts.runs[0].id}"

@@ -82,6 +82,9 @@ def _behind(platform: Platform, endpoint: EndpointSettings) -> Iterator[Finding]
     if route is None:
         yield no_question(f"endpoint.{endpoint.name}.route", title, "nothing was deployed to it yet")
         return
+    if not route.variants:
+        yield no_question(f"endpoint.{endpoint.name}.route", title, "it is out of service")
+        return
     for variant in route.variants:
         id = f"endpoint.{endpoint.name}.{variant.name}"
         if variant.name == "champion":

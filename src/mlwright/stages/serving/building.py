@@ -89,12 +89,14 @@ def _wanted_by_challengers(helds: Sequence[Held], fields: Sequence[Field]) -> se
 
 
 def _form(spec: EndpointSettings, route: Route, champion: Arm, sent: tuple[Field, ...]) -> Form:
+    edge = spec.serving.edge
+    imputed = edge.impute if edge.invalid == "impute" else {}
     return Form(
         endpoint=spec.name,
         model=str(champion.variant.model),
         version=str(champion.variant.version),
         generation=route.generation,
-        inputs=sent,
+        inputs=tuple(replace(each, required=each.required and each.name not in imputed) for each in sent),
         outputs=champion.model.signature.outputs,
         entity=spec.entity,
         timestamp=spec.timestamp,

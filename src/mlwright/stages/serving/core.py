@@ -22,6 +22,7 @@ from mlwright.model.settings import EndpointSettings
 from mlwright.ports.clock import Clock
 from mlwright.ports.online_store import OnlineStore
 from mlwright.ports.runtimes import LoadedModel, trouble_of
+from mlwright.ports.spans import Scoring
 from mlwright.stages.serving.asks import Answer, Ask, Outcome
 from mlwright.stages.serving.blocks import PredictionBlock
 from mlwright.stages.serving.building import built, count_restarts, curve_of, warmed
@@ -41,7 +42,7 @@ from mlwright.stages.serving.generations import (
 from mlwright.stages.serving.journal import Recorder
 from mlwright.stages.serving.recording import RecordPolicy
 from mlwright.stages.serving.rows import MixedKinds, Rows, joined
-from mlwright.stages.serving.scoring import Scored, answers_of, score, score_champion
+from mlwright.stages.serving.scoring import Scored, answers_of, score, score_champion, tell_scorings
 from mlwright.stages.serving.values import ValueChecks
 
 
@@ -86,7 +87,8 @@ class EndpointCore:
         self._online = online
         self._load = load
         self._journal = journal
-        self._repeats = Repeats()
+        self.heard: Callable[[Scoring], None] | None = None
+        """Told of each variant in each batch; None: nobody is."""
         self._checks = checks or ValueChecks((), spec.serving.edge)
         self._policy = None if record is None or record.everything else record
         self._refuse = spec.serving.record.when_full == "refuse"
@@ -317,6 +319,8 @@ class EndpointCore:
         except MlwrightError as error:
             return self._failed(generation, rows, now, error)
         scored = [first, *(score(arm, batch, first.outputs) for arm in arms[1:])]
+        if self.heard is not None:
+            tell_scorings(self.heard, arms, scored)
         split = generation.split(rows.keys or rows.ids, known=rows.keys is not None)
         if any(each.error is not None for each in scored):
             split = [index if scored[index].error is None else 0 for index in split]
@@ -339,6 +343,8 @@ class EndpointCore:
             ]
         arm = generation.arms[0]
         self.counters.variant(arm.name, 0, 1)
+        if self.heard is not None:
+            self.heard(Scoring(arm.name, arm.ref, 0.0, error.code))
         if isinstance(error, SignatureMismatch):
             return [error] * len(rows.asks)
         return [self._stopgap(generation, rows.alone(at), error) for at in range(len(rows.asks))]

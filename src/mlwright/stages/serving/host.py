@@ -9,11 +9,14 @@ from typing import Final, Protocol
 
 from mlwright.errors import MlwrightError, NotFound, Unsupported
 from mlwright.model.endpoints import Route
+from mlwright.ports.spans import Spans
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.journal import Recorder
 from mlwright.stages.serving.slots import Slots
 
 _LONGEST_WAIT_S: Final = 60.0
+_FLUSH_S: Final = 2.0
+"""How long the end waits for the last spans to be sent."""
 
 
 class Releasing(Protocol):
@@ -74,6 +77,7 @@ class InferenceHost:
         releasing: Releasing | None = None,
         slots: Slots | None = None,
         log: Path | None = None,
+        spans: Spans | None = None,
     ) -> None:
         """
         Args:
@@ -83,8 +87,10 @@ class InferenceHost:
             releasing: what loads and unloads for all processes; None: nothing does here.
             slots: the counters of this process; closed with the host.
             log: the folder of the prediction log, whose rings the metrics show.
+            spans: where requests and batches are told of; closed with the host. None: nobody is told.
         """
         self.log = log
+        self.spans = spans
         self._slots = slots
         self._cores = dict(cores)
         self._releasing = releasing
@@ -197,6 +203,8 @@ class InferenceHost:
         self._journal.close()
         if self._slots is not None:
             self._slots.close()
+        if self.spans is not None:
+            self.spans.close(_FLUSH_S)
 
     def _refresh(self, *, patient: bool) -> dict[str, int]:
         with self._lock:

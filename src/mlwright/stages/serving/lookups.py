@@ -1,6 +1,7 @@
 """Inputs that a request does not send: feature views, as of the instant that each row is about."""
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from mlwright.errors import BadRequest, Fault, near_match
@@ -58,19 +59,17 @@ class Views:
                     open_names -= wanted
             known = {each.name for each in fields}
             sent = [name for name in ask.columns if name not in known]
+            missing = (each for each in fields if each.name in open_names and each.required)
             faults = [
                 Fault(
                     where=each.name,
                     what=f"the model needs this {each.type}; it was not sent and no feature view has it",
                     near=near_match(each.name, sent),
                 )
-                for each in fields
-                if each.name in open_names and each.required
+                for each in islice(missing, _MOST_FAULTS)
             ]
             if faults:
-                raise BadRequest(
-                    "inputs are missing", where=f"request {ask.id}", faults=faults[:_MOST_FAULTS]
-                )
+                raise BadRequest("inputs are missing", where=f"request {ask.id}", faults=faults)
         columns: dict[str, Column] = {}
         for each in fields:
             column = given.get(each.name, found.get(each.name))

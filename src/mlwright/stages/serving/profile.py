@@ -18,7 +18,7 @@ _BATCHES_IN_THE_WAY: Final = 2
 
 
 def kept(rows: int, seconds: Sequence[float], cpu_s: float = 0.0) -> Samples:
-    """Service times as they are kept: of more than 200, 200 at equal steps of their order, first and last among them."""
+    """Service times as they are kept: of more than 200, 200 at equal steps of their order, with both ends."""
     ordered = sorted(seconds)
     if len(ordered) > MOST_SAMPLES:
         places = np.linspace(0, len(ordered) - 1, MOST_SAMPLES).round().astype(int)
@@ -44,7 +44,9 @@ def fit_line(rows: Sequence[int], seconds: Sequence[float]) -> Line:
     sizes, times = np.asarray(rows, dtype=float), np.asarray(seconds, dtype=float)
     if len(set(rows)) == 1:
         return Line(alpha_s=float(_harmonic(times, np.ones_like(sizes))), beta_s=0.0)
-    found, *_ = np.linalg.lstsq(np.column_stack([1.0 / times, sizes / times]), np.ones_like(times), rcond=None)
+    found, *_ = np.linalg.lstsq(
+        np.column_stack([1.0 / times, sizes / times]), np.ones_like(times), rcond=None
+    )
     alpha, beta = map(float, found)
     if beta < 0:
         return Line(alpha_s=float(_harmonic(times, np.ones_like(sizes))), beta_s=0.0)
@@ -54,7 +56,7 @@ def fit_line(rows: Sequence[int], seconds: Sequence[float]) -> Line:
 
 
 def rows_for(line: Line, share: float) -> float:
-    """The batch size at which a share in (0, 1) of the highest throughput is reached: ``share/(1-share) alpha/beta``."""
+    """The batch size with a share in (0, 1) of the highest throughput: ``share / (1 - share) * alpha / beta``."""
     return math.inf if line.beta_s <= 0 else share / (1.0 - share) * line.alpha_s / line.beta_s
 
 
@@ -76,14 +78,19 @@ def fit_scalability(points: Sequence[LoadPoint]) -> Scalability | None:
     gamma = 1.0 / start[0] if start[0] > 0 else float(rates.max())
     first = [gamma, start[1] * gamma, start[2] * gamma]
 
-    def errors(sought: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def errors(sought: np.ndarray) -> np.ndarray:
         scale, alpha, beta = sought
         said = scale * n / (1.0 + alpha * (n - 1.0) + beta * n * (n - 1.0))
-        wrong: np.ndarray = said / rates - 1.0  # type: ignore[type-arg]
+        wrong: np.ndarray = said / rates - 1.0
         return wrong
 
     done = least_squares(
-        errors, first, bounds=([1e-12, 0.0, 0.0], [np.inf] * 3), x_scale=[gamma, 1e-2, 1e-3], xtol=1e-12, ftol=1e-14
+        errors,
+        first,
+        bounds=([1e-12, 0.0, 0.0], [np.inf] * 3),
+        x_scale=[gamma, 1e-2, 1e-3],
+        xtol=1e-12,
+        ftol=1e-14,
     )
     gamma, alpha, beta = (float(each) if each > _NOTHING else 0.0 for each in done.x)
     error = float(np.sqrt((errors(done.x) ** 2).mean()))
@@ -151,7 +158,7 @@ def advise(
     )
 
 
-def _harmonic(times: np.ndarray, sizes: np.ndarray) -> float:  # type: ignore[type-arg]
+def _harmonic(times: np.ndarray, sizes: np.ndarray) -> float:
     """The factor c of ``c * sizes`` with the least squares of relative errors."""
     part = sizes / times
     return float(part.sum() / (part**2).sum())

@@ -84,11 +84,16 @@ def core_samples(
     """
     found = []
     for size in sizes:
-        batches = [[asks[(first + at) % len(asks)] for at in range(size)] for first in range(0, min(len(asks), 8 * size), size)]
+        batches = [
+            [asks[(first + at) % len(asks)] for at in range(size)]
+            for first in range(0, min(len(asks), 8 * size), size)
+        ]
         for outcome in core.answer(batches[0]):
             if not isinstance(outcome, Answer):
                 raise ModelError(
-                    "the endpoint does not answer what it is measured with", why=outcome.what, faults=outcome.faults
+                    "the endpoint does not answer what it is measured with",
+                    why=outcome.what,
+                    faults=outcome.faults,
                 ) from outcome
         found.append(_sampled(size, [_answering(core, each) for each in batches], seconds / len(sizes)))
     return tuple(found)

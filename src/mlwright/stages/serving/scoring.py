@@ -1,6 +1,6 @@
 """Running the variants of an endpoint on one batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from time import perf_counter
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from mlwright.errors import MlwrightError, ModelError
 from mlwright.model.batches import Array, Batch
+from mlwright.ports.spans import Scoring
 from mlwright.stages.serving.asks import Answer, Outcome
 from mlwright.stages.serving.generations import Arm
 from mlwright.stages.serving.rows import Rows
@@ -119,6 +120,12 @@ def answers_of(
             )
         )
     return answers
+
+
+def tell_scorings(hear: Callable[[Scoring], None], arms: Sequence[Arm], scored: Sequence[Scored]) -> None:
+    """Tell of what each variant did."""
+    for arm, each in zip(arms, scored, strict=True):
+        hear(Scoring(arm.name, arm.ref, each.latency_us / 1e6, each.error or ""))
 
 
 def _common(parts: list[Array]) -> np.dtype[np.generic]:

@@ -1,4 +1,4 @@
-"""``models``, ``endpoints`` and ``deploy``: what is registered, and what answers."""
+"""``models``, ``endpoints``, ``deploy`` and ``withdraw``: what is registered, and what answers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -186,6 +186,20 @@ def deploy(door: Door, endpoint: str, ref: str | None) -> None:
     door.show(route, _route)
 
 
+@command("withdraw", example="mlwright withdraw churn")
+@click.argument("endpoint")
+def withdraw(door: Door, endpoint: str) -> None:
+    """Take an endpoint out of service: what is in flight is answered, then requests get 503. deploy puts it back.
+
+    It does not end a rollout: abort that first.
+    """
+    route = door.platform.releases.withdraw(endpoint)
+    if route is None and not door.as_json:
+        door.show(endpoint, lambda name: f"nothing was ever deployed to endpoint {name!r}")
+    else:
+        door.show(route, _route)
+
+
 def _versions(found: Sequence[ModelVersion]) -> RenderableType:
     rows = [
         (
@@ -243,6 +257,8 @@ def _endpoints(found: Sequence[EndpointStatus]) -> RenderableType:
 
 
 def _split(route: Route) -> str:
+    if not route.variants:
+        return "out of service"
     return ", ".join(
         f"{each.model}/{each.version} {'shadow' if each.shadow and not each.share else format(each.share, '.0%')}"
         for each in route.variants

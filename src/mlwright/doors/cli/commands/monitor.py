@@ -52,6 +52,7 @@ def monitor(
     if update:
         watch.watch(endpoint)
     window = _window(start, end)
+    assert door.platform.parts.endpoint(endpoint).truth  # or the error that says what to do without a label
     measured = (watch.window(endpoint, window),) if window else watch.performance(endpoint, by)
     door.show(Monitored(performance=measured, drift=watch.drift(endpoint) if drift else ()), _monitored)
 

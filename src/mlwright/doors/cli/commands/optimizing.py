@@ -47,7 +47,9 @@ _MIB = 2**20
 @click.option(
     "--sample", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows to compare."
 )
-@click.option("--keep", is_flag=True, help="Register it although it is not faster; never if it answers otherwise.")
+@click.option(
+    "--keep", is_flag=True, help="Register it although it is not faster; never if it answers otherwise."
+)
 def optimize(
     door: Door,
     ref: str,
@@ -78,11 +80,11 @@ def optimize(
     door.finish(well=done.kept)
 
 
-@command("profile", example="mlwright profile churn\nmlwright profile churn/4 --rows 1,8,64 --seconds 5 --json")
-@click.argument("subject", metavar="ENDPOINT|REF")
-@click.option(
-    "--rows", default="1,2,4,8,16,32,64,128,256", show_default=True, help="Batch sizes, ascending."
+@command(
+    "profile", example="mlwright profile churn\nmlwright profile churn/4 --rows 1,8,64 --seconds 5 --json"
 )
+@click.argument("subject", metavar="ENDPOINT|REF")
+@click.option("--rows", default="1,2,4,8,16,32,64,128,256", show_default=True, help="Batch sizes, ascending.")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0.1, max=3600),
@@ -107,7 +109,9 @@ def _sizes(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(each) for each in text.split(","))
     except ValueError:
-        raise UsageError("batch sizes are whole numbers with commas between", where="--rows", why=text) from None
+        raise UsageError(
+            "batch sizes are whole numbers with commas between", where="--rows", why=text
+        ) from None
 
 
 def _steps(door: Door) -> Callable[[str], None]:
@@ -127,7 +131,12 @@ def _conversion(done: Conversion) -> RenderableType:
         }
     )
     rows: list[tuple[object, ...]] = [
-        (f"{each.rows} row{'s' * (each.rows != 1)}", _time(each.before_s), _time(each.after_s), f"{each.ratio:.3g} ×")
+        (
+            f"{each.rows} row{'s' * (each.rows != 1)}",
+            _time(each.before_s),
+            _time(each.after_s),
+            f"{each.ratio:.3g} ×",
+        )
         for each in done.paces
     ]
     if done.before and done.after:
@@ -135,7 +144,11 @@ def _conversion(done: Conversion) -> RenderableType:
             ("memory", _memory(done.before), _memory(done.after), None),
             ("load", _time(done.before.load_s), _time(done.after.load_s), None),
         ]
-    parts: list[RenderableType] = [about, Text(""), table(["", f"{done.source}#", f"{done.target}#", "faster#"], rows)]
+    parts: list[RenderableType] = [
+        about,
+        Text(""),
+        table(["", f"{done.source}#", f"{done.target}#", "faster#"], rows),
+    ]
     parts += [Text(f"note: {each}", style="dim") for each in done.notes]
     parts += [Text(f"not registered: {each}", style="red") for each in done.reasons]
     if done.next_command:
@@ -190,7 +203,9 @@ def _profile(found: Profile) -> RenderableType:
         parts += [Text(""), table(columns, rows, title="One process over HTTP")]
     if law:
         peak = "none: it does not fall again" if law.peak is None else f"{law.peak:.3g} connections"
-        fit = f"γ {law.gamma:,.4g}/s, α {law.alpha:.3g}, β {law.beta:.2g} (error {law.error:.1%}); peak {peak}"
+        fit = (
+            f"γ {law.gamma:,.4g}/s, α {law.alpha:.3g}, β {law.beta:.2g} (error {law.error:.1%}); peak {peak}"
+        )
         parts.append(Text(f"Universal Scalability Law: {fit}", style="dim"))
     advised = pairs(
         {

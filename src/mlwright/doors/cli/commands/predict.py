@@ -1,4 +1,4 @@
-"""``predict`` and ``feedback``: a client of the running endpoints."""
+"""A client of the running endpoints: ``feedback``, and ``predict`` where it asks a server."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,17 +30,8 @@ _PORT = click.option(
 )
 
 
-@command(
-    "predict", example="mlwright predict churn --example\nmlwright predict churn --input rows.csv --json"
-)
-@click.argument("endpoint")
-@_INPUT
-@_PORT
-@click.option(
-    "--example", is_flag=True, help="A few rows that the champion has not learned from, asked as of now."
-)
-def predict(door: Door, endpoint: str, file: Path | None, port: int | None, example: bool) -> None:
-    """Ask a running endpoint, over the Open Inference Protocol.
+def ask(door: Door, endpoint: str, file: Path | None, port: int | None, example: bool) -> None:
+    """Ask a running endpoint, over the Open Inference Protocol: ``predict`` without an output.
 
     A column of instants may be ISO 8601; without the endpoint's timestamp the rows are asked as of now.
     """

@@ -1,6 +1,7 @@
 """``retrain`` and ``tick``: the way back, and one turn of the loop."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import click
 from rich.console import Group, RenderableType
@@ -36,7 +37,8 @@ def tick(door: Door) -> None:
     """
     with door.working("turning the loop"):
         turns = door.platform.tick()
-    door.show(turns, _turns)
+    bare = bool(door.platform.parts.settings.endpoints)
+    door.show(turns, partial(_turns, bare=bare))
 
 
 def _decision(decision: Decision | None) -> RenderableType:
@@ -52,7 +54,7 @@ def _decision(decision: Decision | None) -> RenderableType:
     return Group(about, *reasons, table(columns, [[each.get(key) for key in columns] for each in rows]))
 
 
-def _turns(turns: Sequence[Tick]) -> RenderableType:
+def _turns(turns: Sequence[Tick], *, bare: bool) -> RenderableType:
     rows = [
         (
             each.endpoint,
@@ -64,6 +66,5 @@ def _turns(turns: Sequence[Tick]) -> RenderableType:
         )
         for each in turns
     ]
-    return table(
-        ["endpoint", "days#", "months#", "alerts", "rollout", "decision"], rows, empty="no endpoints"
-    )
+    empty = "no endpoint has a label, so there is no quality to watch" if bare else "no endpoints"
+    return table(["endpoint", "days#", "months#", "alerts", "rollout", "decision"], rows, empty=empty)

@@ -100,6 +100,10 @@ def _deploy(control: Control, asked: Asked) -> object:
     return control.platform.releases.deploy(asked.path["endpoint"], asked.parse(bodies.Deploy).ref)
 
 
+def _withdraw(control: Control, asked: Asked) -> object:
+    return control.platform.releases.withdraw(asked.path["endpoint"])
+
+
 def _promote(control: Control, asked: Asked) -> object:
     wanted = asked.parse(bodies.Alias)
     return control.platform.releases.promote(asked.ref(), wanted.alias, override=wanted.override)
@@ -175,6 +179,7 @@ def _tick(control: Control, asked: Asked) -> "Future[object]":
 
 CHANGES: Final[Mapping[str, Changing]] = {
     "/endpoints/{endpoint}/deploy": _deploy,
+    "/endpoints/{endpoint}/withdraw": _withdraw,
     "/models/{name}/{version:int}/alias": _promote,
     "/models/{name}/{version:int}/approve": _approve,
     "/rollouts/{endpoint}/start": _start,
@@ -197,8 +202,15 @@ NOT_OVER_HTTP: Final[Mapping[str, str]] = {
     "training.send": "each run sends what waits, when it ends; by hand: `mlwright runs --send`",
     "releases.load": "gives a model to code in this process; clients ask the endpoint",
     "releases.load_variant": "gives a model to code in this process; clients ask the endpoint",
+    "scoring.score": "reads and writes files of whoever types it: `mlwright predict --output`",
+    "scoring.watch": "works until it is stopped: `mlwright predict --watch`",
+    "scoring.consume": "works until it is stopped: `mlwright predict --input redis://…`",
     "watch.deliver": "part of every tick",
-    "optimizing.optimize": "takes the processor for seconds and races models against each other: `mlwright models optimize`",
+    "imaging.engine": "is a program on the PATH of whoever builds",
+    "imaging.write": "writes into a folder of this machine: `mlwright build image`",
+    "imaging.build": "runs an engine for a minute: `mlwright build image`",
+    "imaging.check": "starts a container on this machine: `mlwright build image`",
+    "optimizing.optimize": "races models on the whole processor for seconds: `mlwright models optimize`",
     "profiling.profile": "takes the processor for seconds and starts a process: `mlwright profile`",
     "profiling.latest": "is in the evidence of the version, as kind profile",
     "records.export": "writes into a folder of this machine: `mlwright export`",

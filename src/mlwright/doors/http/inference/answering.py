@@ -13,8 +13,8 @@ from mlwright.stages.serving.asks import Answer
 IDS: Final = "x-mlwright-prediction-ids"
 """The prediction id of each row, by commas, up to :data:`MOST_IDS` rows."""
 REQUEST_ID: Final = "x-mlwright-request-id"
-"""For more rows: the prediction id of row i is this, a point, and i. A request may say it itself: sent again under the same
-id, its predictions stand in the log in place of the first ones."""
+"""For more rows: the prediction id of row i is this, a point, and i. A request may say it itself: sent again under the
+same id, its predictions stand in the log in place of the first ones."""
 VERSION: Final = "x-mlwright-model-version"
 """``model/version`` of each that answered, by commas."""
 DEGRADED: Final = "x-mlwright-degraded"

@@ -9,14 +9,15 @@ from typing import Final, TypeAlias
 from mlwright import __version__
 from mlwright.doors.http.inference import feedback, metrics, repository, surfaces
 from mlwright.doors.http.inference.exchange import Reply, Request, Response
+from mlwright.doors.http.inference.predicting import Way, answering
 from mlwright.doors.http.inference.rendering import Complaints, as_json, fault, status_of
 from mlwright.doors.http.inference.routing import Router, Target, refusing
 from mlwright.doors.http.inference.surfaces import Look, Overview, Surface
 from mlwright.errors import BadRequest, MlwrightError, NotFound, Overloaded
-from mlwright.stages.serving.asks import Answer, Outcome
 from mlwright.stages.serving.batching import Batcher
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.host import InferenceHost
+from mlwright.stages.serving.spans import told
 
 SMALL_BYTES: Final = 64 << 10
 """The bound of bodies that are no more than a few words."""
@@ -35,7 +36,7 @@ class InferenceApp:
     def __init__(self, host: InferenceHost) -> None:
         self._host = host
         self._router = Router()
-        self._batchers = {name: Batcher(core) for name, core in host.cores.items()}
+        self._batchers = {name: Batcher(told(core, host.spans)) for name, core in host.cores.items()}
         self._changing = ThreadPoolExecutor(1, thread_name_prefix="mlwright-change")
         self._changes: set[asyncio.Task[None]] = set()
         self.complaints = Complaints()
@@ -101,39 +102,24 @@ class InferenceApp:
     # ------------------------------------------------------------------ predictions
 
     def _predicting(self, surface: Surface, named: Named) -> Target:
-        """The hot path of one endpoint under one protocol: parse, submit, encode, reply."""
+        """The hot path of one endpoint under one protocol."""
         refuse = surface.fault or fault
         try:
             core = self._core(named)
         except MlwrightError as error:
             return refusing(refuse(error, status_of(error)))
-        submit = self._batchers[core.spec.name].submit
-        parse, complaints, counters = surface.parse, self.complaints, core.counters
         chosen = named.get("version") or named.get("label")
-
-        def predict(request: Request, reply: Reply) -> None:
-            try:
-                if chosen is not None:
-                    _standing(core, named, alone=True)
-                ask, encode = parse(request, core.form)
-            except MlwrightError as error:
-                counters.failed(error.code)
-                reply(refuse(error, status_of(error)))
-                return
-
-            def give(outcome: Outcome) -> None:
-                if isinstance(outcome, Answer):
-                    try:
-                        response = encode(outcome)
-                    except Exception as error:  # noqa: BLE001 - the client gets an answer, whatever it is
-                        response = complaints.answer(error, f"writing the answer of {request.path}")
-                    reply(response)
-                else:
-                    reply(refuse(outcome, status_of(outcome)))
-
-            submit(ask, give)
-
-        return Target(predict, core.spec.serving.limits.body_bytes or FEEDBACK_BYTES)
+        way = Way(
+            core=core,
+            pattern=surface.pattern,
+            parse=surface.parse,
+            submit=self._batchers[core.spec.name].submit,
+            refuse=refuse,
+            complaints=self.complaints,
+            check=partial(_standing, core, named, alone=True) if chosen is not None else None,
+        )
+        handler = answering(way, self._host.spans)
+        return Target(handler, core.spec.serving.limits.body_bytes or FEEDBACK_BYTES)
 
     def _core(self, named: Named) -> EndpointCore:
         name = named.get("model")
@@ -178,7 +164,9 @@ class InferenceApp:
         return as_json({"ready": self._host.ready}, 200 if self._host.ready else 503)
 
     def _metrics(self, request: Request) -> Response:
-        text, content_type = metrics.render(self._host.cores, request.headers.get("accept", ""), self._host.log)
+        text, content_type = metrics.render(
+            self._host.cores, request.headers.get("accept", ""), self._host.log
+        )
         return Response(text.encode(), 200, content_type)
 
     # ------------------------------------------------------------------ what blocks

@@ -26,7 +26,8 @@ class Limits:
 
     ``pipelined`` is how many requests of a connection may be unanswered before it is not read from; ``body_rate`` the
     bytes a second that a body has to bring after ``body_s``. When nine tenths of ``connections`` are open, those that
-    ask nothing are kept for 5 seconds and no longer.
+    ask nothing are kept for 5 seconds and no longer. ``unfinished_bytes`` bounds what all connections together hold of
+    bodies that are not whole.
     """
 
     head_bytes: int = 16 << 10
@@ -38,6 +39,7 @@ class Limits:
     idle_s: float = 75.0
     pipelined: int = 32
     connections: int = 10_000
+    unfinished_bytes: int = 512 << 20
 
 
 class Connections:
@@ -61,6 +63,8 @@ class Connections:
         self.find = find
         self.limits = limits or Limits()
         self.draining = False
+        self.unfinished = 0
+        """Bytes of bodies that are not whole."""
         self.complaints = complaints or Complaints()
         self._names = names
         self._slots: tuple[set[Connection], ...] = tuple(set() for _ in range(_SLOTS))

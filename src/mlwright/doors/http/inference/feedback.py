@@ -29,6 +29,7 @@ from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.host import InferenceHost
 
 _MOST_WAITING_BYTES: Final = 128 << 20
+_COMPARED: Final = 1000
 _NAMES: Final = ("label", "prediction_id", "entity_key", "event_time", "observed_at")
 
 
@@ -142,12 +143,14 @@ def _named(core: EndpointCore, sent: Sent) -> dict[str, Sequence[Any]]:
             own[spec.label.observed] = "observed_at"
     named: dict[str, Sequence[Any]] = {name: sent.columns[name] for name in _NAMES if name in sent.columns}
     faults: list[Fault] = []
-    for name, column in sent.columns.items():
+    for at, (name, column) in enumerate(sent.columns.items()):
+        if len(faults) >= MOST_FAULTS:
+            break
         meant = own.get(name)
         if meant is not None:
             named.setdefault(meant, column)
         elif name not in _NAMES and name != "endpoint":
-            near = near_match(name, _NAMES)
+            near = near_match(name, _NAMES) if at < _COMPARED else None
             if sent.strict or near:
                 faults.append(Fault(where=name, what="there is no such column", near=near))
     if "entity_key" not in named and "event_time" not in sent.columns:

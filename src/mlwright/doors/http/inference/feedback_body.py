@@ -15,6 +15,9 @@ Columns: TypeAlias = Mapping[str, Sequence[Any]]
 
 MOST_ROWS: Final = 1_000_000
 MOST_FAULTS: Final = 20
+_CELLS: Final = 1_000_000
+_HOLES: Final = 4
+"""A table that is mostly holes is refused: filled, it would be many times what was sent."""
 _NDJSON: Final = frozenset(
     {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines"}
 )
@@ -78,7 +81,7 @@ def _from_columns(body: dict[str, Any]) -> Columns:
                 )
                 for name, kind in kinds.items()
                 if kind is not many
-            ],
+            ][:MOST_FAULTS],
         )
     return {name: value if isinstance(value, list) else [value] for name, value in given.items()}
 
@@ -87,6 +90,7 @@ def _from_rows(rows: Iterable[Any]) -> Columns:
     """Objects, one a label; a name that one of them has not is missing there."""
     columns: dict[str, list[Any]] = {}
     faults: list[Fault] = []
+    sent = 0
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             faults.append(Fault(where=f"[{number}]", what=f"expected an object, got {type(row).__name__}"))
@@ -98,9 +102,16 @@ def _from_rows(rows: Iterable[Any]) -> Columns:
             if column is None:
                 column = columns[name] = [None] * number
             column.append(value)
-        for column in columns.values() if len(row) != len(columns) else ():
-            if len(column) == number:
-                column.append(None)
+        sent += len(row)
+        if len(row) != len(columns):
+            if len(columns) * number > max(_CELLS, _HOLES * sent):
+                what = f"{number + 1} rows name {len(columns)} columns in all, but have {sent} values"
+                raise BadRequest(
+                    "the labels cannot be taken as they are", faults=[Fault(where="$", what=what)]
+                )
+            for column in columns.values():
+                if len(column) == number:
+                    column.append(None)
         _bounded(number)
     if faults:
         raise BadRequest("the labels cannot be taken as they are", faults=faults)

@@ -29,6 +29,8 @@ DEAF: Final = 3
 SLICE: Final = 4096
 """Bytes that are parsed before the number of unanswered requests is looked at again."""
 _MOST_NAMES: Final = 1024
+_MOST_FRAMING: Final = 16
+"""Bytes that come for each byte of a chunked body: even chunks of one byte are six."""
 _METHODS: Final = {
     each.encode(): each for each in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 }
@@ -47,8 +49,8 @@ class Incoming:
     """What is known of the request that is coming in. The parser calls the methods ``on_…``."""
 
     __slots__ = (
-        "_body", "_connection", "_head", "_headers", "_house", "_inflate", "_left", "_method", "_parser", "_path",
-        "_query", "_target", "_upgrade", "_url", "phase", "since", "size",
+        "_body", "_came", "_chunked", "_connection", "_fed", "_head", "_headers", "_house", "_inflate", "_kept",
+        "_left", "_method", "_parser", "_path", "_query", "_target", "_upgrade", "_url", "phase", "since", "size",
     )  # fmt: skip
 
     _target: "Target"
@@ -68,6 +70,10 @@ class Incoming:
         self._url = b""
         self._path = self._query = self._method = ""
         self._body: bytes | bytearray = b""
+        self._chunked = False
+        self._kept = 0  # bytes of the body that all connections together count
+        self._came = 0  # bytes of chunks so far, as they came
+        self._fed = 0  # bytes since the head, with all that is around the chunks
         self._inflate: _Inflating | None = None
         self._upgrade = False
 
@@ -88,13 +94,7 @@ class Incoming:
         except HttpParserError as error:
             # More after the last request is no mistake of that request.
             return None if self.phase == DEAF else refused(400, f"this is not HTTP/1.1: {error}")
-        if self.phase == HEAD:
-            # What is not a whole header yet is kept by the parser, so it counts before it is one.
-            self._head += len(data)
-            limits = self._house.limits
-            if self._head > limits.head_bytes + SLICE:
-                return _head_too_large(limits.head_bytes, limits.headers)
-        return None
+        return self._overlong(len(data)) if self.phase in (HEAD, BODY) else None
 
     def step(self) -> int:
         """How many bytes may be parsed at once: inside a body of declared length no other request can begin."""
@@ -106,6 +106,7 @@ class Incoming:
         self.since = monotonic()
         self._inflate = None
         self._body = b""
+        self._give_back()
 
     def forget(self) -> None:
         """Stop, and give back the parser, which refers to this in a circle."""
@@ -149,9 +150,9 @@ class Incoming:
             return
         self.phase = BODY
         raw = parser.get_method()
-        method = _METHODS.get(raw)
-        if method is None:
-            raise Refused(refused(501, f"the method {raw.decode('latin-1')} is not offered here"))
+        if raw == b"CONNECT":
+            raise Refused(refused(405, "this server is no proxy", (("allow", "GET, HEAD, POST"),)))
+        method = _METHODS.get(raw) or raw.decode("latin-1")
         if self._head > house.limits.head_bytes or len(headers) > house.limits.headers:
             raise Refused(_head_too_large(house.limits.head_bytes, house.limits.headers))
         self._method = method
@@ -166,9 +167,11 @@ class Incoming:
         elif (no := house.judge(method, host, headers.get("origin"))) is not None:
             raise Refused(no)
         self._target = target = house.find(method, path)
-        self.size = 0
+        self.size = self._came = self._fed = 0
         self._body = b""
         declared = headers.get("content-length")
+        self._chunked = declared is None
+        self._left = 0
         if declared is not None:
             self._left = int(declared)
             if self._left > target.body_bytes:
@@ -180,6 +183,8 @@ class Incoming:
         """A piece of the body."""
         self._left -= len(piece)
         most = self._target.body_bytes
+        if self._left:
+            self._keep(len(piece))
         if self._inflate is not None:
             piece = self._inflate.more(piece, most + 1 - self.size)
         size = self.size + len(piece)
@@ -201,6 +206,8 @@ class Incoming:
         if self._inflate is not None:
             self._inflate.end()
             self._inflate = None
+        if self._kept:
+            self._give_back()
         headers, parser = self._headers, self._parser
         assert parser is not None  # it is what calls
         keep = parser.should_keep_alive()
@@ -216,6 +223,32 @@ class Incoming:
             self._method, self._path, self._query, headers, body, connection.client, monotonic()
         )  # by position: it costs half
         connection.asked(request, self._target, keep, told)
+
+    def _overlong(self, came: int) -> Response | None:
+        """Refuse what the parser keeps, or copies with every piece, before it is whole: a header, a trailer."""
+        limits = self._house.limits
+        if self.phase == HEAD:
+            self._head += came
+            if self._head > limits.head_bytes + SLICE:
+                return _head_too_large(limits.head_bytes, limits.headers)
+        elif self._chunked:
+            self._fed += came
+            if self._fed > _MOST_FRAMING * self._came + 4 * limits.head_bytes:
+                return refused(431, "there is more around the chunks of the body than in them")
+        return None
+
+    def _keep(self, size: int) -> None:
+        """Count a piece of a body that is not whole: all connections together hold no more than is bearable."""
+        house = self._house
+        self._came += size
+        self._kept += size
+        house.unfinished += size
+        if house.unfinished > house.limits.unfinished_bytes:
+            raise Refused(refused(503, "too much is being sent at once", (("retry-after", "1"),)))
+
+    def _give_back(self) -> None:
+        self._house.unfinished -= self._kept
+        self._kept = 0
 
     def _uncommon(self, headers: dict[str, str]) -> None:
         """Bodies that are chunked, compressed, or waited for."""

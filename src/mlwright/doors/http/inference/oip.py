@@ -18,6 +18,7 @@ import numpy as np
 
 from mlwright.doors.http.inference import oip_binary
 from mlwright.doors.http.inference.answering import encoded
+from mlwright.doors.http.inference.cells import MOST_FAULTS
 from mlwright.doors.http.inference.exchange import Request, Response
 from mlwright.doors.http.inference.oip_answer import OURS, Writer
 from mlwright.doors.http.inference.parsing import (
@@ -222,6 +223,8 @@ def _carefully(request: Request, compiled: _Compiled, wire: InferRequest) -> Ask
     whole = free[0] if len(free) == 1 else None
     for tensor in wire.inputs:
         name = tensor.name
+        if len(faults) >= MOST_FAULTS:
+            break
         if name in seen:
             faults.append(Fault(where=name, what="the tensor is in the request twice"))
         seen.add(name)

@@ -8,6 +8,7 @@ import numpy as np
 
 from mlwright.doors.http.inference import oip_binary
 from mlwright.doors.http.inference.answering import encoded, listed
+from mlwright.doors.http.inference.cells import MOST_FAULTS
 from mlwright.doors.http.inference.exchange import Response
 from mlwright.doors.http.inference.parsing import refused
 from mlwright.doors.http.inference.tensors import RequestedOutput
@@ -80,6 +81,8 @@ class Writer:
         faults: list[Fault] = []
         wanted: list[Wanted] = []
         for each in outputs:
+            if len(faults) >= MOST_FAULTS:
+                break
             said = each.parameters or {}
             if self._names and each.name not in known:
                 near = near_match(each.name, known)

@@ -92,7 +92,7 @@ class Router:
                 )
             )
         known = [*self._exact["GET"], *self._exact["POST"], *(pattern for _, pattern, _, _ in self._patterns)]
-        near = near_match(path, known[:500]) if len(path) < 200 else None
+        near = near_match(path, known) if len(path) < 200 else None
         hint = f"; did you mean {near}?" if near else ""
         return refusing(refused(404, f"there is nothing at {path[:200]!r}{hint}"))
 

@@ -132,14 +132,14 @@ class Place:
     """A folder that parts are written to; a file is there whole or not at all."""
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/") or url
+        self.url = url if url.endswith("://") else url.rstrip("/") or url
         self._fs, self._root = opened(self.url)
         self.near = isinstance(self._fs, LocalFileSystem)
         """Whether it is a folder of this machine."""
 
     def path(self, name: str) -> str:
         """Where a file of this name is, for whoever reads it."""
-        return f"{self._root}/{name}" if self.near else f"{self.url}/{name}"
+        return f"{self._root}/{name}" if self.near else f"{self.url.rstrip('/')}/{name}"
 
     def read(self, name: str) -> bytes | None:
         """A whole file; None where there is none."""

@@ -15,10 +15,12 @@ from mlwright.model.batches import NUMBERS, REAL, WHOLE, Array
 from mlwright.model.registry import Field
 from mlwright.stages.serving.batch.job import Chunk, Plan
 
-Values: TypeAlias = "pl.Series | list[Any]"
+Values: TypeAlias = pl.Series | list[Any]
 
 _MISSING: Final = ("", "nan", "NaN", "NA", "N/A", "null", "None")
 _BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_ZONED: Final = ("%+", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z")
+_NAIVE: Final = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d")
 _MICROS: Final = pl.Datetime("us", "UTC")
 
 
@@ -197,9 +199,14 @@ def instants(values: Values) -> list[Any]:
     if not any(isinstance(each, str) for each in values):
         return values
     series = pl.Series(values=[each if isinstance(each, str) else None for each in values], dtype=pl.String)
-    zoned = series.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
-    naive = series.str.to_datetime(time_unit="us", strict=False, exact=True) if zoned.null_count() else None
-    read = zoned if naive is None else zoned.fill_null(naive.dt.replace_time_zone("UTC"))
+    read = series.str.to_datetime(_ZONED[0], time_unit="us", time_zone="UTC", strict=False)
+    for form in _ZONED[1:]:
+        if read.null_count():
+            read = read.fill_null(series.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False))
+    for form in _NAIVE:
+        if read.null_count():
+            naive = series.str.to_datetime(form, time_unit="us", strict=False)
+            read = read.fill_null(naive.dt.replace_time_zone("UTC"))
     found = read.dt.epoch("us").to_list()
     return [
         value if not isinstance(value, str) else _whole_or(value) if micros is None else micros

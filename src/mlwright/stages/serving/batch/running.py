@@ -29,18 +29,19 @@ _KEPT_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Share:
     """How far a job is: rows of this run, and the part of the input's bytes that is done."""
 
     rows: int
     share: float
     rejected: int
+    seconds: float
 
 
-Tell = Callable[[Progress], None]
+Tell = Callable[[Share], None]
 
 
-def silent(progress: Progress) -> None:
+def silent(now: Share) -> None:
     """Nobody watches."""
 
 
@@ -55,6 +56,8 @@ class BatchReport:
     written: int
     rejected: int
     flagged: int
+    rejected_at: str
+    """Where rejected rows are, each with its reasons."""
     faults: dict[str, int]
     """Rejected rows by field."""
     missed: dict[str, int]
@@ -122,6 +125,7 @@ def run(
         written=total.written,
         rejected=total.rejected,
         flagged=total.flagged,
+        rejected_at=target.home.path(target.rejected or "_rejected-*.ndjson"),
         faults=total.faults,
         missed=total.missed,
         parts=len(job.manifest.done),
@@ -169,6 +173,7 @@ class _Job:
         bytes_of = [each.size for each in self.manifest.inputs]
         whole = sum(bytes_of) or 1
         rows = rejected = 0
+        began = time.perf_counter()
         self._keep()
         copies = Copies()
         crew = Crew(self._shift, workers_for(self._options.workers, sum(bytes_of)))
@@ -181,7 +186,14 @@ class _Job:
                     copies.let_go(task.source)
                 if time.monotonic() - self._kept_at > _KEPT_EVERY_S:
                     self._keep()
-                self._tell(Progress(rows=rows, share=self._share(bytes_of) / whole, rejected=rejected))
+                self._tell(
+                    Share(
+                        rows=rows,
+                        share=self._share(bytes_of) / whole,
+                        rejected=rejected,
+                        seconds=time.perf_counter() - began,
+                    )
+                )
         finally:
             crew.close()
             copies.close()
@@ -253,9 +265,10 @@ def _begun(fresh: Manifest, target: Target, options: JobOptions) -> Manifest:
     data = target.home.read(target.manifest)
     if data is not None and not options.restart:
         before = decode(data, where)
-        require_same(before, fresh, where)
+        if before.done or before.complete:
+            require_same(before, fresh, where)
         one_is_gone = target.one is not None and target.one not in target.home.names()
-        if not (before.complete and one_is_gone):
+        if (before.done or before.complete) and not (before.complete and one_is_gone):
             return before
     elif data is None and not options.restart:
         there = [name for name in target.place.names() if is_part(name, target.kind)]

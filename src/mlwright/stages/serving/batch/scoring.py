@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,9 +16,10 @@ from mlwright.errors import (
     MlwrightError,
     ModelError,
     ModelLoadFailed,
+    SignatureMismatch,
     near_match,
 )
-from mlwright.model.batches import DTYPES, REAL, WHOLE, Array
+from mlwright.model.batches import DTYPES, REAL, WHOLE, Array, batch_of
 from mlwright.model.registry import Field
 from mlwright.stages.serving.asks import Answer, Ask, Column, Outcome
 from mlwright.stages.serving.batch.reading import (
@@ -33,6 +35,7 @@ from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.form import Form
 
 _SPLIT: Final = 64
+_SOUND, _MISSING, _OTHER, _OUTSIDE = range(4)
 _MOST_FAILURES: Final = 1000
 """Rows of one chunk that a model may fail on; after that it is the model that is broken, not the rows."""
 
@@ -63,8 +66,8 @@ class RowScorer:
 
     Rows go through the core as one ask, so that each is checked, completed, scored and flagged as online. Where an
     ask is refused it is asked again in smaller ones, down to single rows, until every row that can be answered is.
-    Whole numbers and booleans of which some are missing change their type with the company they are in, so rows are
-    asked for by which of these they have: a row's answer does not depend on the rows around it.
+    Whole numbers and booleans change their type with one that is missing, or becomes it, in their company. So rows are
+    asked together with those of their kind: a row's answer does not depend on the rows around it.
     """
 
     def __init__(self, core: EndpointCore, takes: Sequence[Field] = ()) -> None:
@@ -78,6 +81,11 @@ class RowScorer:
         self._fields = {each.name: each for each in (*takes, *self.form.inputs)}
         plain = {each.type for each in self.form.inputs}
         self._matrix = self.form.matrix and len(plain) == 1 and plain <= REAL
+        self._imputed = {
+            name: core.checks.bound((each,))
+            for name, each in self._fields.items()
+            if core.checks.edge.invalid == "impute" and name in core.checks.rules
+        }
         self._failed = 0
 
     @property
@@ -204,20 +212,36 @@ class RowScorer:
         if not rows:
             return []
         everybody = np.arange(rows)
-        masks = []
+        kinds = []
         for name, column in columns.items():
             each = self._fields.get(name)
-            if each is None or isinstance(column, np.ndarray) or each.shape:
-                continue
-            if each.type in WHOLE or each.type == "boolean":
-                masks.append(np.array([value is None or value != value for value in column]))
-        masks = [mask for mask in masks if mask.any() and not mask.all()]
-        if not masks:
+            if each is not None and not each.shape and (each.type in WHOLE or each.type == "boolean"):
+                kinds.append(self._kinds(each, column, rows))
+        kinds = [each for each in kinds if each is not None and (each != each[0]).any()]
+        if not kinds:
             return [everybody]
-        _, pattern = np.unique(np.stack(masks), axis=1, return_inverse=True)
-        order = np.argsort(pattern, kind="stable")
+        _, pattern = np.unique(np.stack(kinds), axis=1, return_inverse=True)
+        order = np.argsort(pattern.ravel(), kind="stable")
         groups = np.split(order, np.flatnonzero(np.diff(pattern.ravel()[order])) + 1)
         return [everybody[group] for group in groups]
+
+    def _kinds(self, each: Field, column: Column, rows: int) -> Array | None:
+        """What each value is: sound, missing, of another type, or to be imputed; None: all are sound."""
+        kinds = np.full(rows, _SOUND)
+        if not isinstance(column, np.ndarray):
+            sound = bool if each.type == "boolean" else int
+            kinds[:] = [
+                _SOUND if type(value) is sound else _MISSING if value is None or value != value else _OTHER
+                for value in column
+            ]
+        elif column.dtype.kind == "f":
+            kinds[np.isnan(column)] = _MISSING
+        if each.name in self._imputed:
+            at = np.flatnonzero(kinds == _SOUND)
+            with suppress(SignatureMismatch):  # a number that is too large: that is found when it is asked
+                batch = batch_of([each], {each.name: _picked(column, at)})
+                kinds[at[[breach.row for breach in self._imputed[each.name].breaches(batch)]]] = _OUTSIDE
+        return kinds
 
     def _ask(
         self,

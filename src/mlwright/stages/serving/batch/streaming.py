@@ -17,6 +17,8 @@ from mlwright.stages.serving.core import EndpointCore
 
 JSON: Final = "json"
 """The field that holds a whole row as a JSON object; records without it have a field a column, as texts."""
+FOLLOW_S: Final = 1.0
+"""How often it is looked what stands behind the endpoint."""
 _CLAIMS_EVERY: Final = 4
 """Looks for records of dead consumers in one span after which they count as dead."""
 
@@ -192,7 +194,7 @@ class _Consumer:
 
     def _follow(self) -> None:
         """Answer by what stands behind the endpoint now."""
-        if monotonic() - self._looked < 1.0:
+        if monotonic() - self._looked < FOLLOW_S:
             return
         self._looked = monotonic()
         scored = self._latest()

@@ -53,6 +53,7 @@ def target_of(url: str) -> Target:
         place = Place(url)
         return Target(place, place, "_manifest.json", "parquet")
     folder, _, name = url.rpartition("/")
+    folder += "/" if folder.endswith(":/") else ""
     return Target(
         place=Place(f"{url}.parts"),
         home=Place(folder or ("/" if url.startswith("/") else ".")),

@@ -32,7 +32,7 @@ from mlwright.stages.serving.journal import Block
 CORE_THREADS: Final = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What tells libraries how many threads they may use; one each where there are as many processes as cores."""
 
-OpenCore: TypeAlias = "Callable[[Scored, LookUps], EndpointCore]"
+OpenCore: TypeAlias = Callable[["Scored", "LookUps"], EndpointCore]
 """Opens what answers, in the process that calls it."""
 
 
