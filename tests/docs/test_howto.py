@@ -132,6 +132,14 @@ def test_serve_a_function(project, blocks) -> None:
     assert project.play(blocks("docs/how-to/serve-a-function.md")) == 2
 
 
+def test_score_files(trained, blocks) -> None:
+    assert trained.play(blocks("docs/how-to/score-files.md")) == 6
+
+
+def test_score_a_stream(trained, blocks) -> None:
+    assert trained.play(blocks("docs/how-to/score-a-stream.md")) == 6
+
+
 def test_make_a_model_faster(trained, blocks) -> None:
     for library in ("onnxruntime", "skl2onnx", "onnxmltools"):
         pytest.importorskip(library, reason="the extra optimize is not installed")
@@ -140,6 +148,20 @@ def test_make_a_model_faster(trained, blocks) -> None:
 
 def test_profile_an_endpoint(trained, blocks) -> None:
     assert trained.play(blocks("docs/how-to/profile-an-endpoint.md")) == 1
+
+
+@pytest.mark.usefixtures("with_curl")
+@pytest.mark.parametrize(
+    ("name", "commands"),
+    [
+        ("serve-a-model-to-any-client", 13),
+        ("keep-an-endpoint-up-under-load", 11),
+        ("change-a-model-without-dropping", 12),
+        ("send-the-truth", 11),
+    ],
+)
+def test_serving(reader, blocks, name, commands) -> None:
+    assert reader.play(blocks(f"docs/how-to/{name}.md")) >= commands
 
 
 def mlruns(place: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -104,3 +105,78 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield Served(port=int(port), folder=folder)
         process.terminate()
         process.communicate(timeout=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """``mlwright serve``, as a user starts it."""
+
+    port: int
+    grpc_port: int
+    folder: Path
+    process: "subprocess.Popen[str]"
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def workers(self) -> list[int]:
+        """The ids of the processes that serve HTTP: its own, where that is the only one."""
+        said = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+        rows = [line.split(None, 2) for line in said.splitlines()]
+        mine = [row for row in rows if row[1] == str(self.process.pid) and "doors.up.worker" in row[2]]
+        return [int(row[0]) for row in mine if "--grpc" not in row[2]] or [self.process.pid]
+
+
+Serve = Callable[..., Serving]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def started(folder: Path, *arguments: str, grpc: bool = False) -> Serving:
+    """Start ``mlwright serve`` in a folder of its own, without waiting for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port, grpc_port = free_port(), free_port() if grpc else 0
+    more = ["--grpc-port", str(grpc_port)] if grpc else []
+    command = [sys.executable, "-m", "mlwright", "serve", *arguments, "--port", str(port), "--json", *more]
+    with (folder / "stderr").open("w", encoding="utf-8") as said:
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=said, text=True)
+    return Serving(port=port, grpc_port=grpc_port, folder=folder, process=process)
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Starts servers, which end with the module. Called with several lists of arguments, they start side by side."""
+    running: list[Serving] = []
+
+    def start(*each: list[str], grpc: bool = False) -> Serving | list[Serving]:
+        found = [started(tmp_path_factory.mktemp("serve"), *arguments, grpc=grpc) for arguments in each]
+        running.extend(found)
+        for one in found:
+            assert one.process.stdout is not None
+            if not one.process.stdout.readline():
+                one.process.wait(timeout=30)
+                pytest.fail(f"mlwright serve did not start:\n{(one.folder / 'stderr').read_text()[-4000:]}")
+        return found[0] if len(found) == 1 else found
+
+    yield start
+    for one in running:
+        one.process.terminate()
+    for one in running:
+        one.process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def serving_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of serving_models.py's models."""
+    for library in ("onnxruntime", "onnx", "skl2onnx"):
+        pytest.importorskip(library)
+    home = tmp_path_factory.mktemp("models")
+    subprocess.run([sys.executable, HERE / "serving_models.py", home], check=True)
+    return home

@@ -1,8 +1,11 @@
 """The how-to pages with what the suite does without: the real mlflow client, and environments made by uv."""
 
 import importlib.util
+import os
 import shutil
+import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -62,6 +65,48 @@ def test_track_with_mlflow_clients(with_client, blocks) -> None:
 
 def test_receive_webhooks(with_client, blocks) -> None:
     assert with_client.play(blocks("docs/how-to/receive-webhooks.md"), verify=True) >= 6
+
+
+@pytest.fixture
+def with_torch(reader, environment):
+    """Their ``python`` and their ``mlwright`` have torch and MLflow."""
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    packages = ("torch==2.13.0+cpu", "mlflow-skinny==3.17.2", "pandas==2.3.3", *about["dependencies"])
+    try:
+        python = environment("torch-page", *packages, pip=True)
+    except subprocess.CalledProcessError:
+        pytest.skip("no index that pip asks here has torch built without a GPU (one with it is 5 GB)")
+    for program in reader.programs.iterdir():
+        text = program.read_text(encoding="utf-8")
+        program.write_text(text.replace(sys.executable, str(python)), encoding="utf-8")
+    return reader
+
+
+def test_deploy_a_pytorch_model(with_torch, blocks) -> None:
+    assert with_torch.play(blocks("docs/how-to/deploy-a-pytorch-model.md"), verify=True) >= 6
+
+
+def test_score_a_stream(reader, blocks) -> None:
+    tools = ROOT / ".tools/redis/usr"
+    path = os.pathsep.join([str(tools / "bin"), os.environ["PATH"]])
+    if shutil.which("redis-server", path=path) is None or importlib.util.find_spec("redis") is None:
+        pytest.skip("redis-server is not on PATH (Debian), or the extra redis is not installed")
+    for program in ("redis-server", "redis-cli"):
+        found = shutil.which(program, path=path)
+        libraries = ":".join(str(each) for each in (tools / "lib").glob("*-linux-gnu"))
+        script = reader.programs / program
+        script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries}:$LD_LIBRARY_PATH exec {found} "$@"\n')
+        script.chmod(0o755)
+    for line in ("init churn", "features", "run train_churn", "deploy churn churn/1"):
+        reader.type(f"mlwright {line}")
+        if line.startswith("init"):
+            reader.type("cd churn")
+    page = [each for each in blocks("docs/how-to/score-a-stream.md") if "verify" in each.notes]
+    try:
+        assert reader.play(page, verify=True) == 8
+    finally:
+        stop = [reader.programs / "redis-cli", "-p", str(reader.ports[2]), "SHUTDOWN", "NOSAVE"]
+        subprocess.run(stop, capture_output=True, check=False)
 
 
 def test_prove_a_model(reader, blocks) -> None:

@@ -16,7 +16,7 @@ import pytest
 from mlwright.adapters.images.engines import CommandEngine
 from mlwright.doors.up.processes import free_port
 from mlwright.model.images import ImageContext
-from mlwright.stages.images.recipe import PYTHON
+from mlwright.stages.images.recipe import CHECK, PYTHON
 from mlwright.testing.conformance.images import ImageEngineConformance
 from tests.verify.engines import BASE, Engine, Missing, docker_engine, import_base
 
@@ -175,11 +175,11 @@ def predictions(engine: Engine, volume: str) -> int:
 def test_it_listens_on_every_address_of_its_own_network(made, engine) -> None:
     container = CommandEngine(engine.words).start("risk:1")
     try:
-        ready = engine("exec", container, PYTHON, "-I", "-m", "mlwright.doors.up.container_check", "try")
+        ready = engine("exec", container, *CHECK, "try")
         assert json.loads(ready)["compared"] == 2
         sockets = engine("exec", container, PYTHON, "-c", "print(open('/proc/net/tcp').read())")
         assert f"00000000:{8501:04X}" in sockets
-        assert engine("exec", container, PYTHON, "-I", "-m", "mlwright.doors.up.container_check", "health") == ""
+        assert engine("exec", container, *CHECK, "health") == ""
     finally:
         assert CommandEngine(engine.words).stop(container, 20).code == 0
 
@@ -209,4 +209,4 @@ class TestDocker(ImageEngineConformance):
 
     @pytest.fixture
     def quick(self) -> tuple[str, ...]:
-        return (PYTHON, "-c", "print('well')")
+        return (*CHECK, "try")  # waits until it serves

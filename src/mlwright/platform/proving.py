@@ -27,7 +27,7 @@ RUN_BYTES: Final = 8 << 30
 OUTPUTS: Final = "output_example.json"
 """What the model answered to its input example when it was saved; written by our own runtimes."""
 
-_NATIVE: Final = ("sklearn", "xgboost", "lightgbm", "onnx", "pytorch")
+_NATIVE: Final = tuple(loading.LOADERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ class ModelRuntime(Protocol):
         Args:
             model: a fitted model that :meth:`accepts`.
             folder: an empty, existing folder.
-            signature: the inputs and outputs that :meth:`LoadedModel.predict` will keep.
+            signature: the inputs and outputs that :meth:`LoadedModel.infer` will keep.
             example: a few input rows.
             categories: the known levels of each text input; a level not listed is a missing value to the model.
 

@@ -16,6 +16,7 @@ import pytest
 
 grpc = pytest.importorskip("grpc")
 
+from mlwright.adapters.config.load import load_settings
 from mlwright.doors.grpc import open_inference_pb2 as wire
 from mlwright.doors.grpc.running import build_server, serve_until
 from mlwright.doors.grpc.server import serve_grpc
@@ -28,6 +29,7 @@ from mlwright.model.settings import EndpointSettings
 from mlwright.stages.serving.asks import Answer, Ask
 from mlwright.stages.serving.counters import Counters
 from mlwright.stages.serving.form import Form
+from mlwright.wiring.inference import encode_settings
 
 
 class Core:
@@ -64,6 +66,7 @@ class Host:
         self.cores = {"e": Core()}
         self.done: list[str] = []
         self.ready = False
+        self.spans = None
 
     def core(self, name: str) -> Core:
         return self.cores[name]
@@ -192,20 +195,22 @@ def test_a_worker_process_speaks_grpc_until_it_is_told_to_end(tmp_path) -> None:
         sys.executable,
         "-m",
         "mlwright.doors.up.worker",
-        "--project",
-        tmp_path,
         "--port",
         str(port),
         "--grpc",
     ]
     with subprocess.Popen(
         command,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(source)},
     ) as process:
         try:
+            settings = load_settings(tmp_path / "mlwright.toml")
+            process.stdin.write(f"{encode_settings(settings).decode()}\n")
+            process.stdin.flush()
             assert process.stdout.readline() == f"ready {port}\n", process.stderr.read()
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 ready = channel.unary_unary("/inference.GRPCInferenceService/ServerReady")(b"", timeout=20)

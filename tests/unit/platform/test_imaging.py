@@ -190,4 +190,4 @@ def test_labels_say_what_it_holds(studio, tmp_path) -> None:
     for label in (f'base.digest="{DIGEST}"', 'title="delay"', 'version="1"', 'mlwright.model="delay/1"'):
         assert label in recipe
     assert "USER 10001\n" in recipe
-    assert json.dumps(["/opt/venv/bin/python", "-I", "-m", "mlwright.doors.up.container"]) in recipe
+    assert json.dumps(["/opt/venv/bin/python", "-I", "-X", "pycache_prefix=/opt/venv/bytecode", "-m", "mlwright.doors.up.container"]) in recipe

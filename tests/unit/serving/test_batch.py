@@ -683,7 +683,7 @@ def test_kill_9_and_go_on(tmp_path, output) -> None:
         )
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(0.3 + random.uniform(0, 1.0))
+        time.sleep(0.2 + random.uniform(0, 0.6))
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()

@@ -10,10 +10,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
-from mlwright.adapters.scanners.picklescan import PicklescanScanner
+from mlwright.adapters.runtimes.functions import FunctionRuntime
 from mlwright.adapters.runtimes.sklearn import SklearnRuntime
+from mlwright.adapters.scanners.picklescan import PicklescanScanner
 from mlwright.errors import ModelLoadFailed, ModelUntrusted, NotFound, UsageError
 from mlwright.model.evidence import Outcome
+from mlwright.model.functions import shape_of
 from mlwright.model.ids import ModelName
 from mlwright.model.registry import IS_PROMPT, Field, Signature
 from mlwright.platform.proving import ProofEngines
@@ -22,6 +24,7 @@ from mlwright.platform.tracking.book import Book
 from mlwright.platform.tracking.facade import TrackingPlatform
 from mlwright.ports.environments import Ran
 from mlwright.stages.ledger.tables import metadata as ledger_metadata
+from mlwright.stages.pipelines.usercode import load_module
 from mlwright.stages.registry import loading
 from mlwright.stages.registry import store as registry
 from mlwright.stages.registry.tables import metadata as registry_metadata
@@ -89,7 +92,7 @@ def opened(tmp_path):
         each.close()
 
 
-def register(tracking, folder):
+def register(tracking, folder, flavor="sklearn"):
     """As our own pipelines do."""
     with tracking.book.write() as tx:
         registry.create_version(
@@ -99,7 +102,7 @@ def register(tracking, folder):
             run=None,
             at=tracking.book.clock.now(),
             signature=SIGNATURE,
-            flavor="sklearn",
+            flavor=flavor,
         )
 
 
@@ -122,6 +125,33 @@ def change(folder, edit):
     described = yaml.safe_load((folder / "MLmodel").read_text())
     edit(described)
     (folder / "MLmodel").write_text(yaml.safe_dump(described))
+
+
+def test_a_function_is_proved_by_its_own_code(opened, tmp_path):
+    source = tmp_path / "rules.py"
+    source.write_text(
+        "def predict(months: float, plan: str | None) -> float:\n"
+        "    return months + (1.0 if plan == 'pro' else 0.0)\n"
+    )
+    function = load_module(source, tmp_path).predict
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    FunctionRuntime().save(
+        function,
+        folder,
+        signature=shape_of(function).signature,
+        example={"months": [3.0, 4.0], "plan": ["pro", None]},
+        categories={},
+    )
+    tracking = opened(environments=RunningEnvironments(packages={}))
+    register(tracking, folder, "mlwright_function")
+    proved = tracking.proofs.run("churn/1")
+    assert set(outcomes(proved).values()) == {"passed"}, [each.summary for each in proved.evidence]
+    assert {"load", "score"} <= outcomes(proved).keys()
+    (folder / "output_example.json").write_text('{"predictions": [4.0, 5.0]}')
+    other = opened(environments=RunningEnvironments(packages={}))
+    register(other, folder, "mlwright_function")
+    assert outcomes(other.proofs.run("churn/1"))["score"] == "failed"
 
 
 def test_a_good_model_is_proved(opened, folder):

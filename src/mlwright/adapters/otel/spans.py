@@ -136,21 +136,25 @@ class OtelSpans:
             f"POST {told.call}" if told.path else f"{_SERVICE}/{told.call}",
             context=self._caller(told),
             kind=SpanKind.SERVER,
-            attributes=_attributes(told),
             start_time=self._at(told.received),
         )
         if batch is not None:
-            waited_s = max(0.0, batch.span.started - told.received)
-            if made.is_recording():
-                batch.found.append((made.get_span_context(), waited_s))
-                self._tell_batch(made, batch.span, waited_s)
             batch.left -= 1
+        if made.is_recording():
+            self._tell_request(made, told, batch)
+        if batch is not None and batch.left <= 0:
+            self._end_batch(batch)
+
+    def _tell_request(self, made: Span, told: RequestSpan, batch: _Batch | None) -> None:
+        made.set_attributes(_attributes(told))
+        if batch is not None:
+            waited_s = max(0.0, batch.span.started - told.received)
+            batch.found.append((made.get_span_context(), waited_s))
+            self._tell_batch(made, batch.span, waited_s)
         if told.status >= 500 if told.path else told.status in _GRPC_FAULTS:
             made.set_attribute("error.type", told.error or str(told.status))
             made.set_status(Status(StatusCode.ERROR, told.error or None))
         made.end(self._at(told.ended))
-        if batch is not None and batch.left <= 0:
-            self._end_batch(batch)
 
     def _tell_batch(self, made: Span, batch: BatchSpan, waited_s: float) -> None:
         made.add_event(

@@ -1,6 +1,7 @@
 """Lets plain MLflow load a function that mlwright saved: a copy of this file lies in ``code/`` of its folder.
 
-It imports nothing of mlwright, and beyond the standard library only what MLflow brings.
+It imports nothing of mlwright, and beyond the standard library only what MLflow brings. A proof without MLflow says
+what MLmodel does, and needs no more than the standard library.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 
 class Predictor:
     """The function behind MLflow's ``predict``, which takes a data frame."""
 
-    def __init__(self, folder: Path) -> None:
-        described = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-        conf = described["flavors"]["mlwright_function"]
+    def __init__(self, path: str, conf: dict[str, Any] | None = None) -> None:
+        folder = Path(path)
+        if conf is None:
+            yaml = importlib.import_module("yaml")
+            described = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+            conf = described["flavors"]["mlwright_function"]
         code = folder / conf["code"]
         if str(code) not in sys.path:
             sys.path.insert(0, str(code))
@@ -44,7 +46,7 @@ class Predictor:
 
 def _load_pyfunc(path: str) -> Predictor:
     """What MLflow calls."""
-    return Predictor(Path(path))
+    return Predictor(path)
 
 
 def _prepared(kind: Any, code: Path) -> Any:

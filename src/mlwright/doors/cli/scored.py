@@ -55,6 +55,9 @@ def scored_view(report: BatchReport) -> RenderableType:
     for view, rows in sorted(report.missed.items()):
         said = f"feature view {view} knew nothing for {rows:,} rows: mlwright features"
         parts.append(Text(said, style="yellow"))
+    if report.absent:
+        said = f"not in the input, and taken as missing: {', '.join(report.absent)}"
+        parts.append(Text(said, style="yellow"))
     if report.faults:
         rows_of = sorted(report.faults.items(), key=lambda each: (-each[1], each[0]))
         parts.append(table(["field", "rejected rows#"], rows_of))

@@ -7,7 +7,7 @@ from mlwright.doors.grpc.open_inference_pb2 import InferParameter, ModelInferReq
 from mlwright.doors.http.inference import oip, oip_binary
 from mlwright.doors.http.inference.cells import MOST_FAULTS
 from mlwright.doors.http.inference.exchange import Request
-from mlwright.doors.http.inference.oip_answer import OURS
+from mlwright.doors.http.inference.oip_answer import MOST_OUTPUTS, OURS
 from mlwright.doors.http.inference.parsing import refused
 from mlwright.doors.http.inference.tensors import InferRequest, Tensor
 from mlwright.errors import Fault, near_match
@@ -72,6 +72,9 @@ def wanted_outputs(infer: ModelInferRequest, form: Form) -> list[str] | None:
     """
     if not infer.outputs:
         return None
+    if len(infer.outputs) > MOST_OUTPUTS:
+        what = f"{len(infer.outputs)} are asked for, at most {MOST_OUTPUTS} are given"
+        raise refused([Fault(where="outputs", what=what)])
     known = {each.name for each in form.outputs}
     faults: list[Fault] = []
     for each in infer.outputs:

@@ -8,6 +8,8 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import grpc
 import msgspec
+from google.protobuf.json_format import Parse as ParseMessage
+from google.protobuf.json_format import ParseDict
 from google.protobuf.message import DecodeError, Message
 
 from mlwright import __version__
@@ -16,10 +18,11 @@ from mlwright.doors.grpc.answering import response_of
 from mlwright.doors.grpc.asking import read_ask, value_of, wanted_outputs
 from mlwright.doors.grpc.failures import details_of, status_of, trailers_of
 from mlwright.doors.grpc.health import NOT_SERVING, SERVING, UNKNOWN_SERVICE
-from mlwright.doors.http.inference import repository
+from mlwright.doors.http.inference import oip, repository
 from mlwright.doors.http.inference.exchange import Request
 from mlwright.doors.http.inference.oip_answer import OURS
 from mlwright.doors.http.inference.parsing import DEADLINE
+from mlwright.doors.http.inference.statistics import statistics
 from mlwright.doors.http.inference.tensors import DATATYPES
 from mlwright.errors import BadRequest, MlwrightError, NotFound
 from mlwright.model.registry import Field
@@ -28,7 +31,7 @@ from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.host import InferenceHost
 
 SERVICE: Final = "inference.GRPCInferenceService"
-EXTENSIONS: Final = ("model_repository",)
+EXTENSIONS: Final = ("model_configuration", "model_repository", "statistics")
 
 M = TypeVar("M", bound=Message)
 
@@ -37,8 +40,6 @@ _log: Final = logging.getLogger("mlwright.serving")
 _LEAST_MS: Final = 0.001
 """What is left of a deadline that has passed while the request was read: the core says that it has."""
 _NOT_OFFERED: Final = {
-    "ModelConfig": "ask ModelMetadata for the inputs and outputs of a model",
-    "ModelStatistics": "the counters of this process are in /metrics of the HTTP server",
     "TraceSetting": "tracing is set by the environment variables of OpenTelemetry",
     "LogSettings": "the log is set where the server is started",
     **dict.fromkeys(
@@ -90,6 +91,8 @@ class Calls:
             "ModelReady": (wire.ModelReadyRequest, self.model_ready),
             "ServerMetadata": (wire.ServerMetadataRequest, self.server_metadata),
             "ModelMetadata": (wire.ModelMetadataRequest, self.model_metadata),
+            "ModelConfig": (wire.ModelConfigRequest, self._config),
+            "ModelStatistics": (wire.ModelStatisticsRequest, self._statistics),
             "ModelInfer": (wire.ModelInferRequest, self.infer),
             "RepositoryIndex": (wire.RepositoryIndexRequest, self.index),
             "RepositoryModelLoad": (wire.RepositoryModelLoadRequest, self.load),
@@ -157,13 +160,29 @@ class Calls:
             outputs=[_metadata(each) for each in (*form.outputs, *ours)],
         )
 
+    async def _config(
+        self, request: wire.ModelConfigRequest, _: grpc.aio.ServicerContext
+    ) -> wire.ModelConfigResponse:
+        """The same in Triton's words."""
+        core = self._core(request.name, request.version)
+        said = oip.config(core, request.version or None).body
+        return wire.ModelConfigResponse(config=ParseMessage(said, wire.ModelConfig()))
+
+    async def _statistics(
+        self, request: wire.ModelStatisticsRequest, _: grpc.aio.ServicerContext
+    ) -> wire.ModelStatisticsResponse:
+        """What was counted of an endpoint, or of all."""
+        named = [self._core(request.name, request.version)] if request.name else self._host.cores.values()
+        found = await asyncio.to_thread(statistics, named, request.version or None)
+        return ParseDict({"model_stats": found}, wire.ModelStatisticsResponse())
+
     async def infer(
         self, request: wire.ModelInferRequest, context: grpc.aio.ServicerContext
     ) -> wire.ModelInferResponse:
         """Predictions for the rows of a request."""
-        return await self.answered(request, call_of(context), Heard())
+        return await self._answered(request, call_of(context), Heard())
 
-    async def answered(
+    async def _answered(
         self, request: wire.ModelInferRequest, call: Request, heard: "Heard"
     ) -> wire.ModelInferResponse:
         """The response to a request; ``heard`` gets what it asked for and what it got, as far as it comes."""

@@ -29,7 +29,7 @@ class TracedCalls(Calls):
         """Predictions for the rows of a request."""
         call, heard = call_of(context), Heard()
         try:
-            response = await self.answered(request, call, heard)
+            response = await self._answered(request, call, heard)
         except MlwrightError as error:
             self._tell(request, call, heard, status_of(error), error.code)
             raise

@@ -4,7 +4,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import current_thread, main_thread
+from threading import Event, current_thread, main_thread
 from types import FrameType
 
 from mlwright.errors import PortInUse
@@ -65,26 +65,30 @@ def address_of(host: str, port: int) -> str:
 
 
 @contextmanager
-def quiet_signals() -> Iterator[None]:
+def quiet_signals() -> Iterator[Event]:
     """Let a signal end the server and not, raised again or come again after it, the process.
 
     uvicorn raises a captured signal once more when it is done, and an event loop that closes gives signals back their
     defaults; by then the shutdown is complete, and what the caller does next (such as leaving its own context
     managers) shall still happen.
+
+    Yields:
+        What is set when a signal comes before the server listens to them itself: it shall end then.
     """
+    heard = Event()
     if current_thread() is not main_thread():
-        yield
+        yield heard
         return
-    before = {number: signal.signal(number, _ignore) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        heard.set()  # unlike SIG_IGN, a handler is not inherited by child processes
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield heard
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    """Do nothing; unlike SIG_IGN it is not inherited by child processes."""
 
 
 def _family(address: str) -> socket.AddressFamily:

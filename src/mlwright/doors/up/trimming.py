@@ -1,15 +1,18 @@
 """Making an environment small and quick to start: ``python -m mlwright.doors.up.trimming /opt/venv [STATE]``.
 
 Runs while an image is built, in the stage that is thrown away. What serves never imports the tests of packages, nor the
-parts of mlwright that train, judge and show. Bytecode is written once, without times in it, so that a container whose files
-are read-only starts as quickly as any, and equal files give an equal environment. A folder that is named behind it is made,
-for what the container writes.
+parts of mlwright that train, judge and show. Bytecode is written once, without times in it, into the folder that the option
+``-X pycache_prefix`` names, so that a container whose files are read-only starts as quickly as any, and equal files give an
+equal environment; that of the standard library too, which official images leave out. A folder that is named behind it is
+made, for what the container writes.
 """
 
 import compileall
 import os
+import re
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Final
@@ -32,7 +35,6 @@ _NOT_SERVING: Final = (
     "doors/mcp",
     "doors/reports",
     "doors/web",
-    "doors/http/control",
     "doors/http/mlflow",
     "engineer",
     "testing",
@@ -47,17 +49,26 @@ _NOT_SERVING: Final = (
     "platform",
 )
 """Folders of mlwright that no container needs; a test serves without them."""
+_SELDOM: Final = re.compile(
+    r"/python\d\.\d+/"
+    r"(config-|dist-packages|distutils|ensurepip|idlelib|lib2to3|pydoc_data|site-packages|test|tkinter|turtle|venv)"
+)
+"""What lies in the standard library's folder and no server imports: it goes without bytecode."""
 
 
 def main() -> int:
     """Trim the environment that is named."""
     environment = Path(sys.argv[1])
-    for packages in sorted(environment.glob("lib*/python*/site-packages")):
-        for each in unneeded(packages):
+    packages = [each for each in environment.glob("lib*/python*/site-packages") if not _is_link(each)]
+    for folder in packages:
+        for each in unneeded(folder):
             shutil.rmtree(each)
+    library = Path(sysconfig.get_path("stdlib"))
+    for folder in (*packages, library):
         compileall.compile_dir(
-            packages,
+            folder,
             quiet=2,
+            rx=_SELDOM if folder == library else None,
             workers=os.cpu_count() or 1,
             invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
         )
@@ -77,6 +88,10 @@ def unneeded(packages: Path) -> list[Path]:
     tests = [each for name in _TESTED for each in (packages / name).rglob("tests") if each.is_dir()]
     outer = {each for each in (*ours, *tests) if each.is_dir()}
     return sorted(each for each in outer if not outer & set(each.parents))
+
+
+def _is_link(packages: Path) -> bool:
+    return any(each.is_symlink() for each in packages.parents)  # lib64 is lib
 
 
 if __name__ == "__main__":

@@ -16,10 +16,12 @@ STATE: Final = "/var/lib/mlwright"
 _ABOVE, _, _NAME = STATE.rpartition("/")
 _DRAFT: Final = f"/build/state/{_NAME}"
 PYTHON: Final = f"{VENV}/bin/python"
-CHECK: Final = (PYTHON, "-I", "-m", "mlwright.doors.up.container_check")
+BYTECODE: Final = f"{VENV}/bytecode"
+_WORDS: Final = (PYTHON, "-I", "-X", f"pycache_prefix={BYTECODE}", "-m")
+CHECK: Final = (*_WORDS, "mlwright.doors.up.container_check")
 """What tries a container from inside; see ``doors.up.container_check``."""
-_ENTRY: Final = (PYTHON, "-I", "-m", "mlwright.doors.up.container")
-_TRIM: Final = (PYTHON, "-I", "-m", "mlwright.doors.up.trimming", VENV, _DRAFT)
+_ENTRY: Final = (*_WORDS, "mlwright.doors.up.container")
+_TRIM: Final = (*_WORDS, "mlwright.doors.up.trimming", VENV, _DRAFT)
 
 IGNORED: Final = "*\n!endpoint\n!requirements.txt\n!wheels\n"
 """The .dockerignore: what the build reads, and nothing else."""
@@ -54,7 +56,7 @@ def dockerfile(recipe: Recipe) -> str:
         # What lies in a folder gets the owner; the folder that is copied itself may not.
         f"COPY --from=build --chown={USER}:{USER} /build/state/ {_ABOVE}/",
         f"COPY endpoint/ {PLACE}/",
-        f'ENV PATH="{VENV}/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1',
+        f'ENV PATH="{VENV}/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPYCACHEPREFIX="{BYTECODE}"',
         *_labels(recipe.labels),
         f"WORKDIR {STATE}",
         f"VOLUME {STATE}",

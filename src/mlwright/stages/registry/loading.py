@@ -205,12 +205,20 @@ def _torch(folder: str, flavor: dict[str, Any]) -> Loaded:
     return model, predict
 
 
+def _function(folder: str, flavor: dict[str, Any]) -> Loaded:
+    """A plain function: its code is in the folder, and beside it what calls it for MLflow."""
+    sys.path.insert(0, os.path.join(folder, flavor.get("code") or "code"))
+    model = importlib.import_module("mlwright_function").Predictor(folder, flavor)
+    return model, model.predict
+
+
 LOADERS: dict[str, Callable[[str, dict[str, Any]], Loaded]] = {
     "sklearn": _sklearn,
     "xgboost": _xgboost,
     "lightgbm": _lightgbm,
     "onnx": _onnx,
     "pytorch": _torch,
+    "mlwright_function": _function,
 }
 """From a folder and the section of its flavor to a model. ``adapters/isolated`` serves with them too."""
 

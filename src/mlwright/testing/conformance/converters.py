@@ -13,10 +13,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mlwright.errors import MlwrightError
 from mlwright.ports.converters import ModelConverter
-from mlwright.stages.pipelines.choosing import flavors_of
 from mlwright.testing.conformance.gaps import Conformance
 
 
@@ -52,3 +52,8 @@ class ConverterConformance(Conformance):
         with pytest.raises(MlwrightError):
             converter.convert(empty, into)
         assert not (into / "MLmodel").exists()
+
+
+def flavors_of(folder: Path) -> tuple[str, ...]:
+    """The flavors that the MLmodel of a folder names."""
+    return tuple(yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"])

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from mlwright import __version__
-from mlwright.doors.http.inference import feedback, metrics, repository, surfaces
+from mlwright.doors.http.inference import feedback, metrics, oip, repository, surfaces
 from mlwright.doors.http.inference.exchange import Reply, Request, Response
 from mlwright.doors.http.inference.predicting import Way, answering
 from mlwright.doors.http.inference.rendering import Complaints, as_json, fault, status_of
@@ -157,8 +157,7 @@ class InferenceApp:
         return Target(_answering(call), SMALL_BYTES)
 
     def _about(self, _: Request) -> Response:
-        extensions = ["model_repository", "model_configuration", "binary_tensor_data"]
-        return as_json({"name": "mlwright", "version": __version__, "extensions": extensions})
+        return as_json({"name": "mlwright", "version": __version__, "extensions": oip.EXTENSIONS})
 
     def _ready(self, _: Request) -> Response:
         return as_json({"ready": self._host.ready}, 200 if self._host.ready else 503)

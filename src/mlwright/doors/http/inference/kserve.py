@@ -26,6 +26,11 @@ def status(core: EndpointCore, version: str | None) -> Response:
     return Response(encoded(answer), 200 if versions else 503)
 
 
+def alive(host: InferenceHost) -> Response:
+    """``GET /``: whether the server is, as KServe's clients ask of version 1."""
+    return Response(b'{"status":"alive"}')
+
+
 def listed(host: InferenceHost) -> Response:
     """``GET /v1/models``: the names of all endpoints."""
     return Response(encoded({"models": sorted(host.cores)}))

@@ -82,13 +82,17 @@ def render(cores: Mapping[str, EndpointCore], accept: str, log: Path | None = No
         accept: the Accept header of the request.
         log: the folder of the prediction log, whose rings are shown.
     """
-    slots = {id(core.counters.slots): core.counters.slots for core in cores.values()}
-    folders = {each.folder for each in slots.values() if each.folder is not None}
-    reading = read_all(folders.pop()) if len(folders) == 1 else read_own(slots.values())
-    samples = list(_samples(reading))
+    samples = list(_samples(reading_of(cores)))
     if log is not None:
         samples += _of_rings(log)
     return page(samples, accept)
+
+
+def reading_of(cores: Mapping[str, EndpointCore]) -> Reading:
+    """What was counted: by all processes where they count in one folder, else by this one."""
+    slots = {id(core.counters.slots): core.counters.slots for core in cores.values()}
+    folders = {each.folder for each in slots.values() if each.folder is not None}
+    return read_all(folders.pop()) if len(folders) == 1 else read_own(slots.values())
 
 
 def page(samples: Iterable[tuple[Series, list[float]]], accept: str) -> tuple[str, str]:

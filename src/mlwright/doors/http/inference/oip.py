@@ -45,7 +45,13 @@ from mlwright.stages.serving.asks import Ask, Column
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.form import Form
 
-EXTENSIONS: Final = ("binary_tensor_data", "classification", "model_configuration", "model_repository")
+EXTENSIONS: Final = (
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "model_repository",
+    "statistics",
+)
 """What ``GET /v2`` says beside the name of the server."""
 
 _decoder: Final = msgspec.json.Decoder(InferRequest)

@@ -38,6 +38,8 @@ _DATATYPES: Final[Mapping[str, str]] = {
 }
 """The datatype of each kind of array, by the character of its dtype; all others are BYTES."""
 _OCTETS: Final = "application/octet-stream"
+MOST_OUTPUTS: Final = 1000
+"""How many outputs a request may ask for, those it asks for twice included."""
 _MOST_CLASSES: Final = 1000
 _MOST_KEPT: Final = 64
 
@@ -76,6 +78,15 @@ class Writer:
                 tuple(Wanted(name, True) for name in (*self._names, *self._ours))
                 if self._names
                 else ALL_BINARY
+            )
+        if len(outputs) > MOST_OUTPUTS:
+            raise refused(
+                [
+                    Fault(
+                        where="outputs",
+                        what=f"{len(outputs)} are asked for, at most {MOST_OUTPUTS} are given",
+                    )
+                ]
             )
         known = (*self._names, *self._ours)
         faults: list[Fault] = []

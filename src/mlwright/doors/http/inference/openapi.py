@@ -90,20 +90,16 @@ class _Model:
         name, row = form.endpoint, {"$ref": f"#/components/schemas/{self.record}"}
         rows = {"type": "array", "items": row, "minItems": 1}
         sample = [self.example()] if form.inputs else None
-        mlflow = _one_of("dataframe_records", rows, "instances", rows)
-        mlflow["properties"] |= {
-            "dataframe_split": {"type": "object", "required": ["columns", "data"]},
-            "inputs": {"type": ["object", "array"]},
-            "params": {"type": "object"},
-        }
-        v1 = _one_of(
-            "instances", rows if form.inputs else {"type": "array"}, "inputs", {"type": ["object", "array"]}
-        )
+        columns: Schema = {"type": ["object", "array"]}
+        split = {"type": "object", "required": ["columns", "data"]}
+        mlflow = _one_of(dataframe_records=rows, instances=rows, dataframe_split=split, inputs=columns)
+        mlflow["properties"] |= {"params": {"type": "object"}}
+        v1 = _one_of(instances=rows if form.inputs else {"type": "array"}, inputs=columns)
         examples = {"type": "object", "properties": {"examples": rows}, "required": ["examples"]}
         calls: list[tuple[str, str, Schema, str, Schema]] = [
             (f"/v2/models/{name}/infer", "infer", self._infer(), "Error", _ref("InferResponse")),
             (f"/models/{name}/invocations", "invocations", mlflow, "MlflowError", _PREDICTIONS),
-            (f"/v1/models/{name}:predict", "predict", v1, "Error", _PREDICTIONS),
+            (f"/v1/models/{name}:predict", "predict", v1, "Error", _one_of(predictions=_ANY, outputs=_ANY)),
         ]
         if any(each.type in NUMBERS for each in form.outputs):
             results = {
@@ -146,10 +142,10 @@ class _Model:
             "type": "object",
             "properties": {
                 "name": {"type": "string", "examples": names},
-                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
+                "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
                 "datatype": {"enum": sorted(set(DATATYPES.values()))},
                 "data": {"type": "array"},
-                "parameters": {"type": "object"},
+                "parameters": {"type": ["object", "null"]},
             },
             "required": ["name", "shape", "datatype", "data"],
         }
@@ -166,7 +162,7 @@ class _Model:
                         "required": ["name"],
                     },
                 },
-                "parameters": {"type": "object"},
+                "parameters": {"type": ["object", "null"]},
             },
             "required": ["inputs"],
         }
@@ -276,8 +272,9 @@ def _json(schema: Mapping[str, object], what: str, example: object = None) -> Sc
     return {"description": what, "content": {JSON: content}}
 
 
-def _one_of(first: str, its: Schema, second: str, other: Schema) -> Schema:
-    return {"type": "object", "properties": {first: its, second: other}, "minProperties": 1}
+def _one_of(**forms: Mapping[str, object]) -> Schema:
+    """An object with exactly one of these."""
+    return {"type": "object", "properties": {**forms}, "oneOf": [{"required": [each]} for each in forms]}
 
 
 def _call(operation: str, tag: str, body: Schema, example: object, error: str, answer: Schema) -> Schema:
@@ -290,6 +287,7 @@ def _call(operation: str, tag: str, body: Schema, example: object, error: str, a
         "responses": {
             "200": _json(answer, "The predictions, in the order of the rows."),
             "400": refused("It cannot be served as it is; the faults name field and row."),
+            "413": refused("The body is too large: send fewer rows a request."),
             "429": refused("Too many requests of this client."),
             "503": refused("No model is in force, or more is asked for than can be answered."),
             "504": refused("The answer would have come after the deadline."),
@@ -297,6 +295,7 @@ def _call(operation: str, tag: str, body: Schema, example: object, error: str, a
     }
 
 
+_ANY: Final[Schema] = {}
 _ERROR: Final[Schema] = {
     "type": "object",
     "required": ["error"],

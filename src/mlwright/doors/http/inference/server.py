@@ -60,10 +60,12 @@ def serve(
         if not siblings:
             ensure_free(address, port)
         listener = bind(address, port, shared=True)
-    with quiet_signals():
+    with quiet_signals() as heard:
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_serving(host, listener, address, ready, stop, limits or Limits(), poll_s))
+                runner.run(
+                    _serving(host, listener, address, ready, (stop, heard), limits or Limits(), poll_s)
+                )
         finally:
             listener.close()
 
@@ -73,13 +75,13 @@ async def _serving(
     listener: socket.socket,
     address: str,
     ready: Callable[[], None] | None,
-    stop: Event | None,
+    told: tuple[Event | None, Event],
     limits: Limits,
     poll_s: float,
 ) -> None:
     loop = asyncio.get_running_loop()
     try:
-        with _told_to_end(loop, stop) as ending:
+        with _told_to_end(loop, *told) as ending:
             with suppress(MlwrightError):  # the poll tries again; /v2/health/ready says so until then
                 await asyncio.to_thread(host.refresh)
             app = InferenceApp(host)
@@ -89,7 +91,7 @@ async def _serving(
             server = await loop.create_server(connections.connect, sock=listener, backlog=_BACKLOG)
             background = [loop.create_task(_follow(host, poll_s)), loop.create_task(connections.sweep())]
             try:
-                if ready is not None:
+                if ready is not None and not ending.is_set():
                     ready()
                 await ending.wait()
             finally:
@@ -129,12 +131,19 @@ async def _follow(host: InferenceHost, poll_s: float) -> None:
 
 
 @contextmanager
-def _told_to_end(loop: asyncio.AbstractEventLoop, stop: Event | None) -> Iterator[asyncio.Event]:
-    """An event that SIGTERM and SIGINT set, or ``stop`` where this is not the main thread."""
+def _told_to_end(
+    loop: asyncio.AbstractEventLoop, stop: Event | None, heard: Event
+) -> Iterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set, or ``stop`` where this is not the main thread.
+
+    ``heard`` says whether a signal came before there was a loop to take it.
+    """
     ending = asyncio.Event()
     if current_thread() is main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
+    if heard.is_set():
+        ending.set()
     watching = None if stop is None else loop.create_task(_until(stop, ending))
     try:
         yield ending

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from mlwright.doors.http.inference import invocations, kserve, oip, openapi, tfserving
+from mlwright.doors.http.inference import invocations, kserve, oip, openapi, statistics, tfserving
 from mlwright.doors.http.inference.exchange import Response
 from mlwright.doors.http.inference.parsing import Encode as Encode
 from mlwright.doors.http.inference.parsing import Parse as Parse
@@ -56,6 +56,7 @@ SURFACES: Final[tuple[Surface, ...]] = (
     Surface(pattern="/v2/models/{model}/versions/{version}/infer", parse=oip.parse),
     Surface(pattern="/invocations", parse=invocations.parse, fault=invocations.fault),
     Surface(pattern="/models/{model}/invocations", parse=invocations.parse, fault=invocations.fault),
+    Surface(pattern="/endpoints/{model}/invocations", parse=invocations.parse, fault=invocations.fault),
     *(
         Surface(pattern=f"/v1/models/{{model}}{where}:{verb}", parse=parse)
         for verb, parse in tfserving.VERBS.items()
@@ -67,6 +68,8 @@ LOOKS: Final[tuple[Look, ...]] = (
     Look(pattern="/v2/models/{model}/versions/{version}", answer=oip.metadata),
     Look(pattern="/v2/models/{model}/config", answer=oip.config),
     Look(pattern="/v2/models/{model}/versions/{version}/config", answer=oip.config),
+    Look(pattern="/v2/models/{model}/stats", answer=statistics.of_one),
+    Look(pattern="/v2/models/{model}/versions/{version}/stats", answer=statistics.of_one),
     *(
         Look(pattern=f"/v1/models/{{model}}{where}{what}", answer=answer)
         for what, answer in (("", kserve.status), ("/metadata", tfserving.metadata))
@@ -74,7 +77,9 @@ LOOKS: Final[tuple[Look, ...]] = (
     ),
 )
 OVERVIEWS: Final[tuple[Overview, ...]] = (
+    Overview(pattern="/", answer=kserve.alive),
     Overview(pattern="/v1/models", answer=kserve.listed),
+    Overview(pattern="/v2/models/stats", answer=statistics.of_all),
     Overview(pattern="/ping", answer=invocations.ping),
     Overview(pattern="/health", answer=invocations.ping),
     Overview(pattern="/version", answer=invocations.version),

@@ -91,6 +91,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     faults: dict[str, int] = {}
     missed: dict[str, int] = {}
     """Rows for which a feature view knew nothing, by its name."""
+    absent: list[str] = []
+    """Inputs that the file has not, and that were taken as missing."""
 
 
 class Manifest(msgspec.Struct, kw_only=True):
@@ -128,6 +130,7 @@ class Manifest(msgspec.Struct, kw_only=True):
             flagged=sum(each.flagged for each in found),
             faults=faults,
             missed=missed,
+            absent=sorted({name for each in found for name in each.absent}),
         )
 
 

@@ -62,6 +62,8 @@ class BatchReport:
     """Rejected rows by field."""
     missed: dict[str, int]
     """Rows for which a feature view knew nothing, by its name."""
+    absent: tuple[str, ...]
+    """Inputs that a file has not, and that were taken as missing."""
     parts: int
     found_done: int
     """How many parts were there already."""
@@ -115,8 +117,26 @@ def run(
         before = len(job.manifest.done)
         rows = 0 if job.manifest.complete else job.work()
         job.finish()
-    seconds = time.perf_counter() - began
-    total = job.manifest.total
+    return _report(output, scored, target, job.manifest, before, rows, time.perf_counter() - began)
+
+
+def manifest_of(output: str) -> Manifest | None:
+    """What was begun or done at an output; None: nothing."""
+    target = target_of(output)
+    data = target.home.read(target.manifest)
+    return None if data is None else decode(data, target.home.path(target.manifest))
+
+
+def _report(
+    output: str,
+    scored: Scored,
+    target: Target,
+    manifest: Manifest,
+    before: int,
+    rows: int,
+    seconds: float,
+) -> BatchReport:
+    total = manifest.total
     return BatchReport(
         output=output,
         endpoint=scored.spec.name,
@@ -128,18 +148,12 @@ def run(
         rejected_at=target.home.path(target.rejected or "_rejected-*.ndjson"),
         faults=total.faults,
         missed=total.missed,
-        parts=len(job.manifest.done),
+        absent=tuple(total.absent),
+        parts=len(manifest.done),
         found_done=before,
         seconds=seconds,
         rows_per_second=rows / seconds,
     )
-
-
-def manifest_of(output: str) -> Manifest | None:
-    """What was begun or done at an output; None: nothing."""
-    target = target_of(output)
-    data = target.home.read(target.manifest)
-    return None if data is None else decode(data, target.home.path(target.manifest))
 
 
 class _Job:

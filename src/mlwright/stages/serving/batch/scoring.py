@@ -70,11 +70,12 @@ class RowScorer:
     asked together with those of their kind: a row's answer does not depend on the rows around it.
     """
 
-    def __init__(self, core: EndpointCore, takes: Sequence[Field] = ()) -> None:
+    def __init__(self, core: EndpointCore, takes: Sequence[Field] = (), *, ids: bool = True) -> None:
         """
         Args:
             core: with a route in force.
             takes: what the models take, features among it; those may be sent too.
+            ids: whether prediction ids are wanted.
         """
         self.core = core
         self.form: Form = core.form
@@ -86,6 +87,7 @@ class RowScorer:
             for name, each in self._fields.items()
             if core.checks.edge.invalid == "impute" and name in core.checks.rules
         }
+        self._ids = ids
         self._failed = 0
 
     @property
@@ -154,7 +156,7 @@ class RowScorer:
                 else:
                     smaller += np.array_split(at, min(_SPLIT, len(at)))
             waiting, level = smaller, level + 1
-        return _joined(answered, rejected)
+        return _joined(answered, rejected, ids=self._ids)
 
     def score_each(
         self,
@@ -217,7 +219,7 @@ class RowScorer:
             each = self._fields.get(name)
             if each is not None and not each.shape and (each.type in WHOLE or each.type == "boolean"):
                 kinds.append(self._kinds(each, column, rows))
-        kinds = [each for each in kinds if each is not None and (each != each[0]).any()]
+        kinds = [each for each in kinds if (each != each[0]).any()]
         if not kinds:
             return [everybody]
         _, pattern = np.unique(np.stack(kinds), axis=1, return_inverse=True)
@@ -225,8 +227,8 @@ class RowScorer:
         groups = np.split(order, np.flatnonzero(np.diff(pattern.ravel()[order])) + 1)
         return [everybody[group] for group in groups]
 
-    def _kinds(self, each: Field, column: Column, rows: int) -> Array | None:
-        """What each value is: sound, missing, of another type, or to be imputed; None: all are sound."""
+    def _kinds(self, each: Field, column: Column, rows: int) -> Array:
+        """What each value is: sound, missing, of another type, or to be imputed."""
         kinds = np.full(rows, _SOUND)
         if not isinstance(column, np.ndarray):
             sound = bool if each.type == "boolean" else int
@@ -316,7 +318,7 @@ def nothing(each: Field) -> Array:
     return np.empty(shape, dtype=DTYPES.get(each.type, "float64"))
 
 
-def _joined(answered: Sequence[tuple[Array, Answer]], rejected: list[Rejected]) -> Answers:
+def _joined(answered: Sequence[tuple[Array, Answer]], rejected: list[Rejected], *, ids: bool) -> Answers:
     rejected.sort(key=lambda each: each.at)
     if not answered:
         return Answers(np.array([], dtype=np.int64), rejected=rejected)
@@ -328,15 +330,15 @@ def _joined(answered: Sequence[tuple[Array, Answer]], rejected: list[Rejected]) 
         for name in answered[0][1].outputs
     }
     versions = [each for _, answer in answered for each in answer.versions]
-    ids = [each for _, answer in answered for each in answer.prediction_ids]
+    named = [each for _, answer in answered for each in answer.prediction_ids] if ids else []
     flags = [each for _, answer in answered for each in flags_of(answer)]
     if sorted_already:
-        return Answers(at, outputs, versions, ids, flags, rejected)
+        return Answers(at, outputs, versions, named, flags, rejected)
     return Answers(
         at[order],
         {name: output[order] for name, output in outputs.items()},
         [versions[row] for row in order],
-        [ids[row] for row in order],
+        [named[row] for row in order] if ids else [],
         [flags[row] for row in order],
         rejected,
     )

@@ -117,7 +117,7 @@ class ChunkWorker:
         self._shift = shift
         self._looked = LookUps()
         core = shift.open_core(shift.scored, self._looked)
-        self._scorer = RowScorer(core, shift.scored.takes)
+        self._scorer = RowScorer(core, shift.scored.takes, ids=shift.scored.log)
         self._place = Place(shift.place)
 
     def do(self, task: Task) -> Done:
@@ -147,9 +147,10 @@ class ChunkWorker:
             read=len(rows) + len(rows.refused),
             written=frame.height,
             rejected=len(refused),
-            flagged=sum(each is not None for each in answers.flags),
+            flagged=len(answers.flags) - answers.flags.count(None),
             faults=faults,
             missed=self._looked.taken(),
+            absent=[each.name for each in self._scorer.form.inputs if each.name not in columns],
         )
 
     def _frame(self, task: Task, rows: Rows, answers: Answers, keep: Sequence[str]) -> pl.DataFrame:
