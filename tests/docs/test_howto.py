@@ -146,6 +146,10 @@ def test_make_a_model_faster(trained, blocks) -> None:
     assert trained.play(blocks("docs/how-to/make-a-model-faster.md")) == 2
 
 
+def test_build_an_image(reader, blocks) -> None:
+    assert reader.play(blocks("docs/how-to/build-an-image.md")) == 3
+
+
 def test_profile_an_endpoint(trained, blocks) -> None:
     assert trained.play(blocks("docs/how-to/profile-an-endpoint.md")) == 1
 

@@ -2,14 +2,19 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.verify.serving import IRIS_ROWS, Serving, started
+
+from mlwright.adapters.runtimes.onnx import OnnxRuntime
+from mlwright.model.batches import batch_of
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -62,6 +67,26 @@ def environment() -> Environment:
     return make
 
 
+TESTING = ("httpx", "hypothesis", "pytest", "pytest-timeout")
+
+
+@pytest.fixture(scope="session")
+def torch_python(environment: Environment) -> Path:
+    """A Python with PyTorch, MLflow's models, what we need, and what our tests need; made once, because it is large."""
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    packages = (
+        "torch==2.13.0+cpu",
+        "mlflow-skinny==3.17.2",
+        "pandas==2.3.3",
+        *TESTING,
+        *about["dependencies"],
+    )
+    try:
+        return environment("torch", *packages, pip=True)
+    except subprocess.CalledProcessError:
+        pytest.skip("no index that pip asks here has torch built without a GPU (one with it is 5 GB)")
+
+
 Ask = Callable[..., str]
 
 
@@ -107,52 +132,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         process.communicate(timeout=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """``mlwright serve``, as a user starts it."""
-
-    port: int
-    grpc_port: int
-    folder: Path
-    process: "subprocess.Popen[str]"
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def workers(self) -> list[int]:
-        """The ids of the processes that serve HTTP: its own, where that is the only one."""
-        said = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True).stdout
-        rows = [line.split(None, 2) for line in said.splitlines()]
-        mine = [row for row in rows if row[1] == str(self.process.pid) and "doors.up.worker" in row[2]]
-        return [int(row[0]) for row in mine if "--grpc" not in row[2]] or [self.process.pid]
-
-
 Serve = Callable[..., Serving]
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def started(folder: Path, *arguments: str, grpc: bool = False) -> Serving:
-    """Start ``mlwright serve`` in a folder of its own, without waiting for it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    port, grpc_port = free_port(), free_port() if grpc else 0
-    more = ["--grpc-port", str(grpc_port)] if grpc else []
-    command = [sys.executable, "-m", "mlwright", "serve", *arguments, "--port", str(port), "--json", *more]
-    with (folder / "stderr").open("w", encoding="utf-8") as said:
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=said, text=True)
-    return Serving(port=port, grpc_port=grpc_port, folder=folder, process=process)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Starts servers, which end with the module. Called with several lists of arguments, they start side by side."""
+    """Starts servers, which end with the session. Called with several lists of arguments, they start side by side."""
     running: list[Serving] = []
 
     def start(*each: list[str], grpc: bool = False) -> Serving | list[Serving]:
@@ -180,3 +165,20 @@ def serving_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("models")
     subprocess.run([sys.executable, HERE / "serving_models.py", home], check=True)
     return home
+
+
+@pytest.fixture(scope="session")
+def iris(serve: Serve, serving_models: Path) -> Serving:
+    """The model ``iris`` in two processes that speak HTTP and one that speaks gRPC."""
+    pytest.importorskip("grpc")
+    return serve([str(serving_models / "iris"), "--name", "iris", "--workers", "2"], grpc=True)
+
+
+@pytest.fixture(scope="session")
+def probabilities(serving_models: Path) -> np.ndarray:
+    """What ``iris`` gives for ``IRIS_ROWS``: asked here, without a server."""
+    model = OnnxRuntime().load(serving_models / "iris")
+    try:
+        return model.infer(batch_of(model.signature.inputs, {"X": IRIS_ROWS}))["probabilities"]
+    finally:
+        model.close()

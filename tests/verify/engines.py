@@ -1,7 +1,8 @@
 """A Docker engine of its own for a test, and a base image out of this machine's Python: no registry is asked.
 
-The base holds what ``python:3.11-slim`` has and a build of ours needs: an interpreter with its standard library and pip,
-the C library and that of C++, and nothing else, not even a shell. It is imported as it lies here, under the same paths.
+The base holds what ``python:3.11-slim`` has and a build of ours needs: an interpreter with its standard library and
+pip, the C library and that of C++, and nothing else, not even a shell. It is imported as it lies here, under the same
+paths.
 """
 
 import io
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,13 +37,15 @@ class Engine:
 
     def __call__(self, *words: str, data: bytes | None = None, code: int | None = 0) -> str:
         done = subprocess.run([*self.words, *words], input=data, capture_output=True, timeout=300)
-        assert code is None or done.returncode == code, f"{words}: {(done.stdout + done.stderr).decode()[-3000:]}"
+        assert code is None or done.returncode == code, (
+            f"{words}: {(done.stdout + done.stderr).decode()[-3000:]}"
+        )
         return (done.stdout + done.stderr).decode()
 
 
 @contextmanager
-def docker_engine(folder: Path) -> Iterator[Engine]:
-    """Start dockerd with everything below a folder; it ends with the block.
+def docker_engine() -> Iterator[Engine]:
+    """Start dockerd with everything in a folder of its own; both are gone with the block.
 
     Raises:
         Missing: it is not installed, or does not run here.
@@ -51,14 +55,26 @@ def docker_engine(folder: Path) -> Iterator[Engine]:
         raise Missing("dockerd and docker are not installed (Debian: docker.io)")
     if os.geteuid() != 0:
         raise Missing("dockerd needs root")
-    # The path of a socket may have 107 bytes, and pytest's folders are long.
-    socket = Path("/run") / f"mlwright-verify-{os.getpid()}.sock"
+    # Not pytest's: the path of a socket may have 107 bytes, and what dockerd leaves mounted could not be removed.
+    folder = Path(tempfile.mkdtemp(prefix="mlwright-docker-"))
+    try:
+        with _running(program, folder) as engine:
+            yield engine
+    finally:
+        mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for place in sorted((each for each in mounted if each.startswith(f"{folder}/")), reverse=True):
+            subprocess.run(["umount", "--lazy", place], capture_output=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running(program: str, folder: Path) -> Iterator[Engine]:
     words = ["--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid"]
-    command = [program, *words, "-H", f"unix://{socket}", "--bridge=none", "--iptables=false"]
+    command = [program, *words, "-H", f"unix://{folder / 'socket'}", "--bridge=none", "--iptables=false"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
-        engine = Engine(socket)
+        engine = Engine(folder / "socket")
         for _ in range(150):
             if subprocess.run([*engine.words, "info"], capture_output=True).returncode == 0:
                 break
@@ -75,7 +91,6 @@ def docker_engine(folder: Path) -> Iterator[Engine]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        socket.unlink(missing_ok=True)
 
 
 def import_base(engine: Engine) -> None:
@@ -92,7 +107,9 @@ def _rootfs() -> bytes:
     prefix, stdlib = Path(sys.base_prefix), Path(sysconfig.get_path("stdlib", vars={"base": sys.base_prefix}))
     python = Path(os.path.realpath(sys.executable))
     files = {path for path in stdlib.rglob("*") if not _left_out(path.parts[len(stdlib.parts) :])}
-    pip = next(prefix.glob("lib/python3*/site-packages/pip"), None) or next(prefix.glob("lib/python3*/dist-packages/pip"), None)
+    pip = next(prefix.glob("lib/python3*/site-packages/pip"), None) or next(
+        prefix.glob("lib/python3*/dist-packages/pip"), None
+    )
     if pip is None:
         raise Missing(f"the Python at {prefix} has no pip")
     files |= {path for path in pip.rglob("*") if "__pycache__" not in path.parts}
@@ -122,10 +139,21 @@ def _libraries(linked: Sequence[Path]) -> set[Path]:
     said = subprocess.run(["ldd", *linked], capture_output=True, text=True).stdout
     found = {Path(each) for each in re.findall(r"(?:=> |^\s)(/\S+) \(0x", said, re.MULTILINE)}
     near = [each.parent for each in found if each.name.startswith("libc.so")]
-    more = ("libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1")
+    more = (
+        "libstdc++.so.6",
+        "libgcc_s.so.1",
+        "libm.so.6",
+        "libpthread.so.0",
+        "libdl.so.2",
+        "librt.so.1",
+        "libutil.so.1",
+    )
     for folder in near:
         for name in more:
-            path = next((each for each in (folder / name, Path("/usr") / str(folder / name)[1:]) if each.exists()), None)
+            path = next(
+                (each for each in (folder / name, Path("/usr") / str(folder / name)[1:]) if each.exists()),
+                None,
+            )
             found |= {path} if path else set()
     return found
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -68,17 +67,11 @@ def test_receive_webhooks(with_client, blocks) -> None:
 
 
 @pytest.fixture
-def with_torch(reader, environment):
+def with_torch(reader, torch_python):
     """Their ``python`` and their ``mlwright`` have torch and MLflow."""
-    about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    packages = ("torch==2.13.0+cpu", "mlflow-skinny==3.17.2", "pandas==2.3.3", *about["dependencies"])
-    try:
-        python = environment("torch-page", *packages, pip=True)
-    except subprocess.CalledProcessError:
-        pytest.skip("no index that pip asks here has torch built without a GPU (one with it is 5 GB)")
     for program in reader.programs.iterdir():
         text = program.read_text(encoding="utf-8")
-        program.write_text(text.replace(sys.executable, str(python)), encoding="utf-8")
+        program.write_text(text.replace(sys.executable, str(torch_python)), encoding="utf-8")
     return reader
 
 

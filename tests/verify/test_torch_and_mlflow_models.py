@@ -1,6 +1,5 @@
 """The tests of PyTorch and of MLflow's own flavors, in environments that have these libraries."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 pytestmark = pytest.mark.verify
 
 ROOT = Path(__file__).parents[2]
-VERSION = "2.13.0"
 OURS = [
     "httpx",
     "hypothesis",
@@ -36,15 +34,9 @@ def passed(said: str) -> int:
     return int(line.split(" passed")[0].split()[-1])
 
 
-def test_pytorch(environment, ask) -> None:
-    try:
-        python = environment("torch", f"torch=={VERSION}+cpu", *OURS, pip=True)
-    except subprocess.CalledProcessError:
-        pytest.skip(
-            f"no index that pip asks here has torch {VERSION} built without a GPU (one with it is 5 GB)"
-        )
+def test_pytorch(torch_python, ask) -> None:
     files = ["tests/unit/runtimes/test_torch.py", "tests/conformance/test_pytorch_runtime.py"]
-    assert passed(ask(python, "-c", RUN.format(src=str(ROOT / "src"), files=files), cwd=ROOT)) >= 60
+    assert passed(ask(torch_python, "-c", RUN.format(src=str(ROOT / "src"), files=files), cwd=ROOT)) >= 60
 
 
 def test_mlflow_flavors(environment, ask) -> None:

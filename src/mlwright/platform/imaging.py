@@ -1,4 +1,4 @@
-"""Journey of an image: from what stands behind an endpoint to a folder that any engine builds, and a container tried."""
+"""Journey of an image: from what stands behind an endpoint to a folder that any engine builds, and a container."""
 
 import re
 import shutil
@@ -13,7 +13,14 @@ import msgspec
 import numpy as np
 
 from mlwright import __version__
-from mlwright.errors import Conflict, EnvironmentUndecided, ModelLoadFailed, NotFound, StorageError, UsageError
+from mlwright.errors import (
+    Conflict,
+    EnvironmentUndecided,
+    ModelLoadFailed,
+    NotFound,
+    StorageError,
+    UsageError,
+)
 from mlwright.model.batches import batch_of
 from mlwright.model.images import (
     INDEX,
@@ -44,7 +51,9 @@ _MARK: Final = ".mlwright-image"
 _MOST_ROWS: Final = 5
 _GRACE_S: Final = 20.0
 _PYTHON: Final = re.compile(r"(?:^|/)python:(\d+\.\d+)")
-_TAG: Final = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::\d+/[a-z0-9._/-]+)?(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?")
+_TAG: Final = re.compile(
+    r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::\d+/[a-z0-9._/-]+)?(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+)
 
 
 def default_base() -> str:
@@ -106,14 +115,18 @@ class ImagingJourney:
             digest=digest,
             flavor=choice.runtime.flavor,
             files=files,
-            views=tuple(each for each in self._parts.settings.feature_views if each.name in endpoint.features),
+            views=tuple(
+                each for each in self._parts.settings.feature_views if each.name in endpoint.features
+            ),
             inputs=inputs,
             outputs=outputs,
         )
         (place / _PLACE / FILE).write_bytes(encode_baked(baked))
         if baked.views:
             names = ", ".join(each.name for each in baked.views)
-            notes.append(f"it looks up {names}: mount the folder 'features' of the state at {recipe.STATE}/features")
+            notes.append(
+                f"it looks up {names}: mount the folder 'features' of the state at {recipe.STATE}/features"
+            )
         return self._finish(place, baked, order, notes)
 
     def build(self, context: ImageContext, engine: ImageEngine, say: Callable[[str], None]) -> BuiltImage:
@@ -144,7 +157,8 @@ class ImagingJourney:
             raise ModelLoadFailed(f"a container of {image} does not answer as it should", why=why)
         if ended.code:
             raise ModelLoadFailed(
-                f"a container of {image} did not end by itself", why=f"it ended with {ended.code} after SIGTERM"
+                f"a container of {image} did not end by itself",
+                why=f"it ended with {ended.code} after SIGTERM",
             )
         found = msgspec.json.decode(said[-1])
         return CheckedImage(**found, exit_code=ended.code)
@@ -164,7 +178,9 @@ class ImagingJourney:
                 version = self._releases.version(what)
             except NotFound as error:
                 names = [each.name for each in self._parts.settings.endpoints]
-                raise NotFound.named("endpoint", what, names) if not re.search("[/@]", what) else error from error
+                raise (
+                    NotFound.named("endpoint", what, names) if not re.search("[/@]", what) else error
+                ) from error
             return EndpointSettings(name=parse_model_ref(what)[0], model=version.ref, keyed=False), version
         champion = self._releases.status(what).champion
         version = champion or self._releases.version(known.model)
@@ -231,7 +247,9 @@ class ImagingJourney:
         libraries = needs.libraries([each.name for each in pins])
         offline = order.packages == INSTALLED and not libraries
         if not hashed:
-            notes.append("requirements.txt has no hashes: install mlwright[prove] for uv, or use --packages installed")
+            notes.append(
+                "requirements.txt has no hashes: install mlwright[prove] for uv, or use --packages installed"
+            )
         text = recipe.dockerfile(
             recipe.Recipe(
                 base=order.base,
@@ -301,7 +319,9 @@ def _fresh(place: Path) -> Path:
         shutil.rmtree(place)
     try:
         place.mkdir(parents=True)
-        (place / _MARK).write_text("written by mlwright build image; replaced by the next\n", encoding="utf-8")
+        (place / _MARK).write_text(
+            "written by mlwright build image; replaced by the next\n", encoding="utf-8"
+        )
     except OSError as error:
         raise StorageError("the folder cannot be written", where=str(place), why=error.strerror) from error
     return place

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine
 
 from mlwright.errors import Fault, ModelLoadFailed, ModelUntrusted
+from mlwright.model.batches import Columns
 from mlwright.model.endpoints import Variant
 from mlwright.model.evidence import Check, Evidence, EvidenceKind, Outcome
 from mlwright.model.registry import ModelVersion
@@ -66,6 +67,11 @@ class VersionLoader:
     def load_variant(self, variant: Variant) -> LoadedModel:
         """Load what a variant of a route stands for."""
         return self.load(self.version(f"{variant.model}/{variant.version}"))
+
+    def example(self, variant: Variant) -> Columns | None:
+        """The rows that a variant's model was saved with, by column; to be asked for once it is loaded. None: no rows."""
+        digest = self.version(f"{variant.model}/{variant.version}").digest
+        return None if digest is None else self.shelf.example(digest)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

@@ -66,6 +66,7 @@ def open_inference(settings: Settings) -> InferenceHost:
             checks=value_checks(settings.root, endpoint),
             record=RecordPolicy(endpoint.serving.record, key),
             counters=Counters(endpoint.name, slots),
+            example=loader.example,
         )
         for endpoint in settings.endpoints
     }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlwright.adapters.isolated.engine import IsolatedEngine
 from mlwright.adapters.isolated.planning import Described
-from mlwright.adapters.runtimes.folder import read_package
+from mlwright.adapters.runtimes.folder import read_example, read_package
 from mlwright.adapters.runtimes.order import all_runtimes
 from mlwright.adapters.uv.environments import UvEnvironments
 from mlwright.model.settings import Settings
@@ -23,6 +23,7 @@ def model_shelf(settings: Settings, artifacts: ArtifactStore) -> ModelShelf:
         runtimes=all_runtimes(),
         cache=cache,
         isolated=IsolatedEngine(environments, describe, Path(loading.__file__)),
+        examples=lambda folder: read_example(read_package(folder)),
     )
 
 

@@ -14,6 +14,7 @@ from mlwright.model.ids import EndpointName, ModelName
 from mlwright.model.registry import Field
 from mlwright.model.settings import EndpointSettings
 from mlwright.stages.serving.asks import Answer, Ask
+from mlwright.stages.serving.counters import Counters
 from mlwright.stages.serving.form import Form
 from mlwright.stages.serving.host import EndpointStatus
 
@@ -70,6 +71,7 @@ class StubCore:
     fails: Exception | None = None
     answer: Answer | None = None
     wait_s: float = 0.0
+    counters: Counters = field(default_factory=Counters)
 
     async def ask(self, ask: Ask) -> Answer:
         self.asked.append(ask)
@@ -96,7 +98,9 @@ class StubHost:
 
     def __init__(self) -> None:
         self.cores = {
-            name: StubCore(form, route_of(name, 3), EndpointSettings(name=name, model="m"))
+            name: StubCore(
+                form, route_of(name, 3), EndpointSettings(name=name, model="m"), counters=Counters(name)
+            )
             for name, form in FORMS.items()
         }
         self.ready = True

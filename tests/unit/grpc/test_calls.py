@@ -398,8 +398,38 @@ def test_load_and_unload_as_tritons_and_kserves_clients_ask(call, host) -> None:
     assert refused(call, versioned, "RepositoryModelLoad").code() is Code.INVALID_ARGUMENT
 
 
+def test_the_configuration_in_tritons_words(call) -> None:
+    config = call("ModelConfig", wire.ModelConfigRequest(name="image")).config
+    assert (config.name, config.platform, config.max_batch_size) == ("image", "mlwright", 64)
+    assert list(config.version_policy.specific.versions) == [3]
+    assert [(each.name, each.data_type, list(each.dims)) for each in config.input] == [
+        ("pixels", wire.DataType.TYPE_UINT8, [2, -1])
+    ]
+    assert [(each.name, each.data_type) for each in config.output] == [
+        ("score", wire.DataType.TYPE_FP64),
+        ("label", wire.DataType.TYPE_STRING),
+    ]
+    assert refused(call, wire.ModelConfigRequest(name="imgae"), "ModelConfig").code() is Code.NOT_FOUND
+
+
+def test_what_was_counted(call, host) -> None:
+    host.cores["floats"].counters.answered(6, 0.5)
+    host.cores["floats"].counters.scored(6, (0.25,), 0.125, 12.0)
+    (one,) = call("ModelStatistics", wire.ModelStatisticsRequest(name="floats", version="3")).model_stats
+    assert (one.name, one.version, one.inference_count, one.execution_count) == ("floats", "3", 6, 1)
+    assert (one.inference_stats.success.count, one.inference_stats.success.ns) == (1, 500_000_000)
+    assert one.inference_stats.queue.ns == 250_000_000
+    assert one.inference_stats.compute_infer.ns == 125_000_000
+    assert [(each.batch_size, each.compute_infer.count) for each in one.batch_stats] == [(8, 1)]
+    assert one.last_inference > 0
+    everything = call("ModelStatistics").model_stats
+    assert [each.name for each in everything] == list(host.cores)
+    unknown = wire.ModelStatisticsRequest(name="floats", version="9")
+    assert refused(call, unknown, "ModelStatistics").code() is Code.NOT_FOUND
+
+
 @pytest.mark.parametrize(
-    "method", ["ModelConfig", "ModelStatistics", "SystemSharedMemoryStatus", "TraceSetting"]
+    "method", ["CudaSharedMemoryRegister", "LogSettings", "SystemSharedMemoryStatus", "TraceSetting"]
 )
 def test_what_is_not_offered_says_what_is(call, method) -> None:
     said = refused(call, b"", method, answer="ServerLiveResponse")

@@ -37,6 +37,15 @@ NUMBERS = {
     "ModelStreamInferResponse": "error_message infer_response",
     "RepositoryIndexResponse.ModelIndex": "name version state reason",
     "RepositoryModelLoadRequest": "repository_name model_name parameters",
+    "ModelConfigRequest": "name version",
+    "ModelConfigResponse": "config",
+    "ModelOutput": "name data_type dims",
+    "StatisticDuration": "count ns",
+    "InferStatistics": "success fail queue compute_input compute_infer compute_output",
+    "InferBatchStatistics": "batch_size compute_input compute_infer compute_output",
+    "ModelStatistics": "name version last_inference inference_count execution_count inference_stats batch_stats",
+    "ModelStatisticsRequest": "name version",
+    "ModelStatisticsResponse": "model_stats",
 }
 """The published fields in the order of their numbers, which begin at 1 and leave none out."""
 
@@ -76,6 +85,24 @@ def test_fields_have_the_published_numbers(name) -> None:
     assert {each.name: each.number for each in message.fields} == {
         each: number for number, each in enumerate(NUMBERS[name].split(), 1)
     }
+
+
+def test_what_is_left_out_of_tritons_configuration_leaves_its_numbers_free() -> None:
+    def numbers(name: str) -> dict[str, int]:
+        return {each.name: each.number for each in wire.DESCRIPTOR.message_types_by_name[name].fields}
+
+    assert numbers("ModelConfig") == {
+        "name": 1,
+        "platform": 2,
+        "version_policy": 3,
+        "max_batch_size": 4,
+        "input": 5,
+        "output": 6,
+        "backend": 17,
+    }
+    assert numbers("ModelInput") == {"name": 1, "data_type": 2, "dims": 4}
+    assert numbers("ModelVersionPolicy") == {"specific": 3}
+    assert wire.DataType.items()[-2:] == [("TYPE_STRING", 13), ("TYPE_BF16", 14)]
 
 
 def test_bytes_as_a_client_writes_them() -> None:

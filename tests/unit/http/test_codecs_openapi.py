@@ -1,6 +1,7 @@
 """The calls through a core: the OpenAPI document, its examples, and the looks at models."""
 
 import json
+import re
 from collections.abc import Mapping
 from time import monotonic
 
@@ -9,6 +10,7 @@ import pytest
 
 from mlwright.doors.http.inference import kserve, oip, openapi, surfaces, tfserving
 from mlwright.doors.http.inference.exchange import Request
+from mlwright.doors.http.inference.feedback_body import read_labels
 from mlwright.errors import BadRequest, ModelLoadFailed
 from mlwright.model.batches import Array, Batch
 from mlwright.model.endpoints import Route, Variant
@@ -93,6 +95,7 @@ def test_every_example_is_answered() -> None:
     host = Host(*FIELDS)
     document = json.loads(openapi.document(host).body)
     posts = {path: item["post"] for path, item in document["paths"].items() if "post" in item}
+    posts = {path: call for path, call in posts.items() if call["tags"] != ["server"]}
     assert len(posts) == 5 * len(FIELDS)
     parsers = {surface.pattern: surface.parse for surface in surfaces.SURFACES}
     for path, call in posts.items():
@@ -127,6 +130,25 @@ def test_the_document_has_the_models_own_fields_and_bounds() -> None:
         if "operationId" in call
     ]
     assert len(identifiers) == len(set(identifiers))
+
+
+def test_the_calls_of_the_server_are_in_it() -> None:
+    document = json.loads(openapi.document(Host("flat", "image")).body)
+    for path in ("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/{model}/ready", "/metrics"):
+        assert "get" in document["paths"][path]
+    for path in ("/v1/feedback", "/v1/refresh", "/v2/repository/index"):
+        assert document["paths"][path]["post"]["responses"]["200"]
+    for verb in ("load", "unload"):
+        call = document["paths"][f"/v2/repository/models/{{model}}/{verb}"]["post"]
+        assert call["parameters"][0]["schema"]["enum"] == ["flat 1", "image 1"]
+    feedback = document["paths"]["/v1/feedback"]["post"]["requestBody"]["content"]
+    assert set(feedback) == {"application/json", "application/x-ndjson", "text/csv"}
+    example = Request(
+        "POST", "/v1/feedback", "", {}, json.dumps(feedback["application/json"]["example"]).encode(), "", 0.0
+    )
+    assert read_labels(example).columns["label"] == [1, 0]
+    known = document["components"]["schemas"]
+    assert set(re.findall(r"#/components/schemas/([\w.]+)", json.dumps(document["paths"]))) <= set(known)
 
 
 def test_an_endpoint_without_a_model_is_left_out() -> None:

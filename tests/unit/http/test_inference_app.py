@@ -360,6 +360,26 @@ class TestAboutTheServer:
         assert steady.ask("GET", "/v2/health/live").status_code == 200
         assert steady.ask("GET", "/v2/health/ready").status_code == 200
 
+    def test_what_the_server_says_it_can(self, steady) -> None:
+        for each in steady.ask("GET", "/v2").json()["extensions"]:
+            path = {"model_configuration": "config", "statistics": "stats"}.get(each)
+            assert path is None or steady.ask("GET", f"/v2/models/delay/{path}").status_code == 200
+
+    def test_statistics(self, steady) -> None:
+        def count() -> int:
+            (one,) = steady.ask("GET", "/v2/models/delay/stats").json()["model_stats"]
+            return one["inference_count"]
+
+        before = count()
+        assert steady.ask("POST", "/v2/models/delay/infer", json={"inputs": rows(3)}).status_code == 200
+        (one,) = steady.ask("GET", "/v2/models/delay/versions/3/stats").json()["model_stats"]
+        assert (one["name"], one["version"], one["inference_count"]) == ("delay", "3", before + 3)
+        assert one["inference_stats"]["success"]["ns"] > 0
+        assert one["execution_count"] >= 1
+        everything = steady.ask("GET", "/v2/models/stats").json()["model_stats"]
+        assert one["name"] in [each["name"] for each in everything]
+        assert steady.ask("GET", "/v2/models/delay/versions/9/stats").status_code == 404
+
     def test_model_metadata(self, steady) -> None:
         about = steady.ask("GET", "/v2/models/delay").json()
         assert about == steady.ask("GET", "/v2/models/delay/versions/3").json()

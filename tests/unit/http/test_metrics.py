@@ -146,7 +146,7 @@ def test_nothing_counted_yet() -> None:
 def test_the_log_s_rings(cores, tmp_path: Path) -> None:
     ring = RingFile.create(tmp_path / "ring", "1-77", 1 << 16, None)
     ring.put(b"x" * 100, ring.tail)
-    ring.drop("delay", 6)
+    ring.notes.drop("delay", 6)
     samples = scraped(cores, log=tmp_path)
     assert of(samples, "mlwright_log_ring_bytes") == [ring.head - ring.tail]
     assert of(samples, "mlwright_log_ring_limit_bytes") == [ring.capacity]

@@ -6,13 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlwright.adapters.runtimes.folder import read_example, read_package
 from mlwright.adapters.runtimes.functions import FunctionRuntime
 from mlwright.adapters.scanners.picklescan import PicklescanScanner
 from mlwright.errors import ModelLoadFailed, ModelUntrusted, NotFound, UsageError
+from mlwright.model.endpoints import Variant
 from mlwright.model.evidence import Check, EvidenceKind, Outcome
 from mlwright.model.ids import ModelName
 from mlwright.model.registry import Field
 from mlwright.platform.facade import Platform
+from mlwright.platform.loading import VersionLoader
 from mlwright.platform.proving import ProofEngines
 from mlwright.ports.runtimes import scores_of
 from mlwright.stages.registry.evidence import keep_checks
@@ -221,3 +224,16 @@ def test_nobody_takes_in(opened) -> None:
     platform = opened()
     with pytest.raises(ModelLoadFailed, match="no verified copy"):
         platform.releases.load(addressed(platform))
+
+
+def test_the_rows_of_a_function_warm_it_up(opened, rules) -> None:
+    platform = opened()
+    version = platform.releases.register(f"{rules}:predict", "churn-rules")
+    parts = platform.parts
+    shelf = replace(parts.shelf, examples=lambda folder: read_example(read_package(folder)))
+    loader = VersionLoader(engine=parts.engine, shelf=shelf)
+    variant = Variant(name="champion", model=version.model, version=version.version, share=1.0)
+    assert loader.example(variant) == {"months": [3.0, 40.0], "plan": ["basic", None]}
+    assert replace(loader, shelf=parts.shelf).example(variant) is None
+    (shelf.fetch(version.digest) / "input_example.json").write_text("{")
+    assert loader.example(variant) is None

@@ -38,6 +38,7 @@ def report(output: str, **changes) -> BatchReport:
         "parts": 1,
         "found_done": 0,
         "seconds": 0.1,
+        "opening_s": 0.0,
         "rows_per_second": 10.0,
     }
     return BatchReport(**{**values, **changes})

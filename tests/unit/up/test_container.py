@@ -92,7 +92,17 @@ def container(place: Path, state: Path, *, workers: int = 1) -> Iterator[tuple[s
     gone = ",".join(
         "mlwright." + str(each.relative_to("/x/mlwright")).replace("/", ".") for each in left_out(Path("/x"))
     )
-    words = [sys.executable, "-c", FENCED, ",".join(SERVING), gone, "--host", "127.0.0.1", "--port", str(port)]
+    words = [
+        sys.executable,
+        "-c",
+        FENCED,
+        ",".join(SERVING),
+        gone,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     words += ["--place", str(place), "--state", str(state), "--workers", str(workers)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -160,7 +170,9 @@ def test_other_bytes_are_refused(place, tmp_path) -> None:
         assert "MLmodel" in process.communicate()[1]
 
 
-@pytest.mark.parametrize(("outputs", "said"), [({"output": [0.75, 9.0]}, "value 1"), ({"nobody": [1.0, 1.0]}, "nobody")])
+@pytest.mark.parametrize(
+    ("outputs", "said"), [({"output": [0.75, 9.0]}, "value 1"), ({"nobody": [1.0, 1.0]}, "nobody")]
+)
 def test_another_answer_is_noticed(place, tmp_path, monkeypatch, capsys, outputs, said) -> None:
     with container(place, tmp_path / "state") as (process, port):
         assert process.stdout is not None
@@ -185,6 +197,12 @@ def test_settings_that_cannot_be(place, tmp_path, words) -> None:
 
 
 def test_only_whole_folders_are_trimmed(tmp_path) -> None:
-    for name in ("numpy/tests/data", "numpy/core", "mlwright/engineer/probes", "mlwright/doors/up", "mine/tests"):
+    for name in (
+        "numpy/tests/data",
+        "numpy/core",
+        "mlwright/engineer/probes",
+        "mlwright/doors/up",
+        "mine/tests",
+    ):
         (tmp_path / name).mkdir(parents=True)
     assert unneeded(tmp_path) == [tmp_path / "mlwright/engineer", tmp_path / "numpy/tests"]

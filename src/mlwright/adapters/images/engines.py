@@ -174,7 +174,8 @@ def find_engine(name: str = "", *, network: str = "") -> CommandEngine | None:
             return CommandEngine([found], network=network)
     if name:
         raise EnvironmentUndecided(
-            f"{name} is not on PATH", next_command="mlwright build image … --engine none  # writes the folder alone"
+            f"{name} is not on PATH",
+            next_command="mlwright build image … --engine none  # writes the folder alone",
         )
     return None
 

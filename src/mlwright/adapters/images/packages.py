@@ -17,7 +17,12 @@ from mlwright.model.images import Ended, Pin
 
 _PLATFORMS: Final = {"linux/amd64": "x86_64-manylinux_2_28", "linux/arm64": "aarch64-manylinux_2_28"}
 """What an engine calls a platform, and what uv does: Debian's images since 2019 have this C library or a newer one."""
-_MACHINES: Final = {"x86_64": "linux/amd64", "amd64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
+_MACHINES: Final = {
+    "x86_64": "linux/amd64",
+    "amd64": "linux/amd64",
+    "aarch64": "linux/arm64",
+    "arm64": "linux/arm64",
+}
 _SOURCE: Final = "mlwright"
 
 
@@ -44,7 +49,9 @@ class InstalledPackages:
 
     def names(self) -> tuple[str, ...]:
         """All that are installed; see ``Packages.names``."""
-        return tuple(sorted({_name(each.metadata["Name"]) for each in distributions() if each.metadata["Name"]}))
+        return tuple(
+            sorted({_name(each.metadata["Name"]) for each in distributions() if each.metadata["Name"]})
+        )
 
     def pins(self, roots: Sequence[str], python: str) -> tuple[Pin, ...]:
         """Follow what each package says it needs; see ``Packages.pins``."""
@@ -83,8 +90,22 @@ class InstalledPackages:
         with TemporaryDirectory(prefix="mlwright-lock-") as name:
             wanted = Path(name) / "requirements.in"
             wanted.write_text("".join(f"{each}\n" for each in pins), encoding="utf-8")
-            words = ["pip", "compile", str(wanted), "--quiet", "--no-deps", "--generate-hashes", "--no-header"]
-            words += ["--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--only-binary", ":all:"]
+            words = [
+                "pip",
+                "compile",
+                str(wanted),
+                "--quiet",
+                "--no-deps",
+                "--generate-hashes",
+                "--no-header",
+            ]
+            words += [
+                "--no-annotate",
+                "--no-emit-index-url",
+                "--no-emit-find-links",
+                "--only-binary",
+                ":all:",
+            ]
             words += ["--python-version", python, "--python-platform", _platform(platform)]
             try:
                 done = self._uv(words)

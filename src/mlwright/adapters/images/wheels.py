@@ -104,7 +104,9 @@ def _place(path: PurePosixPath, info: str, data: str, made: Iterable[str]) -> st
 
 
 def _write(target: Path, contents: dict[str, tuple[bytes, bool]], info: str) -> Path:
-    rows = [(name, f"sha256={_hash(data, 'sha256')}", str(len(data))) for name, (data, _) in _sorted(contents)]
+    rows = [
+        (name, f"sha256={_hash(data, 'sha256')}", str(len(data))) for name, (data, _) in _sorted(contents)
+    ]
     record = io.StringIO()
     csv.writer(record, lineterminator="\n").writerows([*rows, (f"{info}/RECORD", "", "")])
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -174,7 +174,9 @@ class Calls:
         """What was counted of an endpoint, or of all."""
         named = [self._core(request.name, request.version)] if request.name else self._host.cores.values()
         found = await asyncio.to_thread(statistics, named, request.version or None)
-        return ParseDict({"model_stats": found}, wire.ModelStatisticsResponse())
+        said = wire.ModelStatisticsResponse()
+        ParseDict({"model_stats": found}, said)
+        return said
 
     async def infer(
         self, request: wire.ModelInferRequest, context: grpc.aio.ServicerContext

@@ -17,7 +17,7 @@ from mlwright.errors import MlwrightError
 
 _STATE: Final = "/var/lib/mlwright"
 _EVERY_ADDRESS: Final = "0.0.0.0"
-_REAP_S: Final = 1.0
+_REAP_S: Final = 0.25
 _MODULE: Final = "mlwright.doors.up.container"
 
 
@@ -115,7 +115,7 @@ def _say(asked: argparse.Namespace) -> None:
 
 
 class _Reaping:
-    """As process 1: take the exit codes of processes that others left behind (``docker exec``), every second.
+    """As process 1: take the exit codes of processes that others left behind (``docker exec``), at the second look.
 
     Those of our own children stay for whoever started them: it asks more often.
     """

@@ -1,8 +1,8 @@
 """The one program of an image: ``python -m mlwright.doors.up.container``, as process 1 of its container.
 
-It serves what ``/opt/endpoint`` holds until SIGTERM, and then answers what was begun. Inside a container, whose network is
-its own, it listens on every address; that is the only place where mlwright does. There are no tokens yet: publish the
-port to 127.0.0.1, or put a proxy that knows who asks in front of it.
+It serves what ``/opt/endpoint`` holds until SIGTERM, and then answers what was begun. Inside a container, whose network
+is its own, it listens on every address; that is the only place where mlwright does. There are no tokens yet: publish
+the port to 127.0.0.1, or put a proxy that knows who asks in front of it.
 """
 
 import signal

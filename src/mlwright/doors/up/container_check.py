@@ -1,7 +1,7 @@
 """Trying a container from inside: ``python -m mlwright.doors.up.container_check health|try``.
 
-``health`` is for the engine, every few seconds, and so imports next to nothing. ``try`` waits until the endpoint is ready,
-asks it for the rows that the image holds, compares the answers, and prints one line of JSON.
+``health`` is for the engine, every few seconds, and so imports next to nothing. ``try`` waits until the endpoint is
+ready, asks it for the rows that the image holds, compares the answers, and prints one line of JSON.
 """
 
 import http.client

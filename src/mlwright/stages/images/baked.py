@@ -16,7 +16,9 @@ _PIECE: Final = 1 << 20
 
 def encode_baked(baked: Baked) -> bytes:
     """The file, with its keys in their order."""
-    return msgspec.json.format(msgspec.json.encode(baked, enc_hook=str, order="deterministic"), indent=2) + b"\n"
+    return (
+        msgspec.json.format(msgspec.json.encode(baked, enc_hook=str, order="deterministic"), indent=2) + b"\n"
+    )
 
 
 def read_baked(place: Path) -> Baked:
@@ -29,7 +31,9 @@ def read_baked(place: Path) -> Baked:
     try:
         baked = msgspec.json.decode(path.read_bytes(), type=Baked)
     except (OSError, msgspec.MsgspecError) as error:
-        raise ArtifactCorrupt("what this image serves cannot be read", where=str(path), why=str(error)) from error
+        raise ArtifactCorrupt(
+            "what this image serves cannot be read", where=str(path), why=str(error)
+        ) from error
     faults = [
         Fault(where=f"{MODEL}/{name}", what=said)
         for name, wanted in baked.files.items()
@@ -37,7 +41,9 @@ def read_baked(place: Path) -> Baked:
     ]
     if faults:
         raise ArtifactCorrupt(
-            "the files of the model are not those that the image was made of", where=str(place), faults=faults[:20]
+            "the files of the model are not those that the image was made of",
+            where=str(place),
+            faults=faults[:20],
         )
     return baked
 

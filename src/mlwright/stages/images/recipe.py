@@ -43,7 +43,11 @@ def dockerfile(recipe: Recipe) -> str:
     lines = [
         f"FROM {recipe.base} AS build",
         "WORKDIR /build",
-        *([] if recipe.offline else ["# An index of your own: --build-arg PIP_INDEX_URL", "ARG PIP_INDEX_URL"]),
+        *(
+            []
+            if recipe.offline
+            else ["# An index of your own: --build-arg PIP_INDEX_URL", "ARG PIP_INDEX_URL"]
+        ),
         _run("python", "-m", "venv", "--without-pip", VENV),
         "COPY requirements.txt ./",
         "COPY wheels/ ./wheels/",

@@ -1,11 +1,14 @@
 """Models as folders in the artifact store: saved, and loaded again by whoever can."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mlwright.errors import MissingExtra, ModelError
+from mlwright.model.batches import Columns
 from mlwright.model.fitted import Fitted
 from mlwright.model.ids import Digest
 from mlwright.ports.artifacts import ArtifactStore
@@ -26,6 +29,9 @@ class ModelShelf:
     cache: Path
     isolated: Isolation | None = None
     """What loads a model that needs other packages than this process has; None: nothing does."""
+
+    examples: Callable[[Path], Columns | None] | None = None
+    """Reads the rows that a folder gives as an example, by column; None: nothing does."""
 
     def put(self, fitted: Fitted, example: "pl.DataFrame") -> tuple[Digest, str]:
         """Save a model; returns the digest of its folder and its flavor.
@@ -77,6 +83,15 @@ class ModelShelf:
         except MissingExtra as error:
             raise not_loadable(choice, self.runtimes, alone=error) from error
 
+    def example(self, digest: Digest) -> Columns | None:
+        """The rows that a model was saved with, by column; None where there are none, or none that can be read."""
+        if self.examples is None:
+            return None
+        folder = self._place(digest)
+        with suppress(ModelError):
+            return self.examples(folder if folder.is_dir() else self.fetch(digest))
+        return None
+
     def fetch(self, digest: Digest) -> Path:
         """The folder of a saved model, its bytes verified.
 
@@ -84,4 +99,7 @@ class ModelShelf:
             ArtifactMissing: it is not in the store.
             ArtifactCorrupt: the stored bytes are not those that were saved.
         """
-        return self.artifacts.get_folder(digest, self.cache / digest.replace(":", "-"))
+        return self.artifacts.get_folder(digest, self._place(digest))
+
+    def _place(self, digest: Digest) -> Path:
+        return self.cache / digest.replace(":", "-")

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from mlwright.errors import MlwrightError, ModelLoadFailed, SignatureMismatch
-from mlwright.model.batches import DTYPES, REAL, WHOLE, Array, Batch, batch_of
+from mlwright.model.batches import DTYPES, REAL, WHOLE, Array, Batch, Columns, batch_of
 from mlwright.model.endpoints import Route, Variant
 from mlwright.model.features import FeatureView
 from mlwright.model.registry import Field, Signature
@@ -19,7 +19,7 @@ from mlwright.stages.serving.counters import RESTARTS, Counters
 from mlwright.stages.serving.curve import Curve, measure
 from mlwright.stages.serving.form import Form
 from mlwright.stages.serving.generations import Arm, Generation, Held
-from mlwright.stages.serving.inputs import Intake
+from mlwright.stages.serving.inputs import Intake, as_sent
 from mlwright.stages.serving.lookups import Views
 from mlwright.stages.serving.slots import COUNT, Series
 from mlwright.stages.serving.values import ValueChecks
@@ -168,8 +168,13 @@ def union(models: Sequence[LoadedModel]) -> tuple[Field, ...]:
     return tuple(fields.values())
 
 
-def warmed(variant: Variant, load: Callable[[Variant], LoadedModel], endpoint: str) -> LoadedModel:
-    """Load a model and run it once.
+def warmed(
+    variant: Variant,
+    load: Callable[[Variant], LoadedModel],
+    example: Callable[[Variant], Columns | None] | None,
+    endpoint: str,
+) -> Held:
+    """Load a model and run it once: on its example where it has one that it answers, else on rows that say nothing.
 
     Raises:
         ModelError: it cannot be loaded, or does not run.
@@ -177,7 +182,10 @@ def warmed(variant: Variant, load: Callable[[Variant], LoadedModel], endpoint: s
     model = None
     try:
         model = load(variant)
-        if model.signature.inputs:
+        held = Held(model)
+        if example is not None:
+            held.example = _answered(model, example, variant)
+        if held.example is None and model.signature.inputs:
             with suppress(SignatureMismatch):  # it ran, and takes no missing values: no reason to refuse it
                 model.infer(neutral(model.signature, 1))
     except Exception as error:  # a model library may raise anything
@@ -191,7 +199,25 @@ def warmed(variant: Variant, load: Callable[[Variant], LoadedModel], endpoint: s
             why=f"{type(error).__name__}: {error}",
             next_command="mlwright doctor",
         ) from error
-    return model
+    return held
+
+
+def _answered(
+    model: LoadedModel, example: Callable[[Variant], Columns | None], variant: Variant
+) -> Batch | None:
+    """The rows of the example, where the model answers them."""
+    with suppress(Exception):  # what somebody once wrote down as an example is no reason to refuse a model
+        columns = example(variant)
+        if columns:
+            inputs = model.signature.inputs
+            if inputs:
+                batch = batch_of(inputs, columns)
+            else:
+                sent = {name: as_sent(list(column)) for name, column in columns.items()}
+                batch = Batch(len(next(iter(sent.values()))), sent)
+            model.infer(batch)
+            return batch if batch.rows else None
+    return None
 
 
 def count_restarts(model: LoadedModel, variant: Variant, counters: Counters, endpoint: str) -> None:
@@ -220,8 +246,9 @@ def neutral(signature: Signature, rows: int, text: str | None = None) -> Batch:
 
 
 def curve_of(arms: Sequence[Arm]) -> Curve | None:
-    """Measure all variants together, as an ask pays for all of them; None where rows cannot be made up."""
-    if not arms or not all(arm.fields for arm in arms):
+    """Measure all variants together, as an ask pays for all of them; None where there are no rows and none can be made
+    up."""
+    if not arms or not all(arm.fields or arm.held.example for arm in arms):
         return None
     for text in (None, ""):  # a model may refuse missing texts
         with suppress(Exception):  # what a model says to rows that mean nothing is no reason not to serve
@@ -229,8 +256,16 @@ def curve_of(arms: Sequence[Arm]) -> Curve | None:
     return None
 
 
+def _rows(arm: Arm, size: int, text: str | None) -> Batch:
+    """So many rows: those of the example again and again, or rows that say nothing."""
+    example = arm.held.example
+    if example is None:
+        return neutral(arm.model.signature, size, text)
+    return example.taken(np.resize(np.arange(example.rows), size))
+
+
 def _measured(arms: Sequence[Arm], text: str | None) -> Curve:
-    batches = {size: [neutral(arm.model.signature, size, text) for arm in arms] for size in CURVE_SIZES}
+    batches = {size: [_rows(arm, size, text) for arm in arms] for size in CURVE_SIZES}
 
     def infer(rows: int) -> None:
         for arm, batch in zip(arms, batches[rows], strict=True):

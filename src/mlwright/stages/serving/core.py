@@ -14,6 +14,7 @@ from mlwright.errors import (
     Overloaded,
     SignatureMismatch,
 )
+from mlwright.model.batches import Columns
 from mlwright.model.endpoints import Route, Variant
 from mlwright.model.features import FeatureView
 from mlwright.model.instants import to_micros
@@ -65,6 +66,7 @@ class EndpointCore:
         checks: ValueChecks | None = None,
         record: RecordPolicy | None = None,
         counters: Counters | None = None,
+        example: Callable[[Variant], Columns | None] | None = None,
     ) -> None:
         """
         Args:
@@ -77,6 +79,7 @@ class EndpointCore:
             checks: the values that may come in; else what ``spec`` says without a contract.
             record: what of the predictions is logged; else all of it.
             counters: shared with other processes; else this core's own.
+            example: rows that a variant's model is known to answer, by column; None: it is warmed up without.
         """
         self.spec = spec
         self.counters = counters or Counters(spec.name)
@@ -86,6 +89,7 @@ class EndpointCore:
         self._views = tuple(views)
         self._online = online
         self._load = load
+        self._example = example
         self._journal = journal
         self.heard: Callable[[Scoring], None] | None = None
         """Told of each variant in each batch; None: nobody is."""
@@ -148,7 +152,7 @@ class EndpointCore:
             try:
                 for variant in route.variants:
                     if (variant.model, variant.version) not in known:
-                        held = Held(warmed(variant, self._load, self.spec.name))
+                        held = warmed(variant, self._load, self._example, self.spec.name)
                         fresh.append(held)
                         count_restarts(held.model, variant, self.counters, self.spec.name)
                         known[variant.model, variant.version] = held

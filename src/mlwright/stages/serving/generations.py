@@ -25,6 +25,8 @@ class Held:
 
     model: LoadedModel
     users: int = 0
+    example: Batch | None = None
+    """Rows that it is known to answer; None: there are none."""
 
 
 @dataclass(frozen=True, slots=True)

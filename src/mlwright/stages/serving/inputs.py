@@ -215,7 +215,7 @@ class Intake:
         columns.setdefault(self.entity, keys)
         columns.setdefault(self.timestamp, times)
         if not self.fields:
-            return Batch(total, {name: _as_sent(columns[name]) for name in names})
+            return Batch(total, {name: as_sent(columns[name]) for name in names})
         complete = self.views.complete(self.fields, columns, total, times, asks[0])
         if self.plain and len(complete) == len(self.fields):
             stacked = _stacked([complete[name] for name in self.sent])
@@ -349,7 +349,7 @@ def _appended(parts: Sequence[Column]) -> Column:
     return list(chain.from_iterable(parts))
 
 
-def _as_sent(column: Column) -> Array:
+def as_sent(column: Column) -> Array:
     """A column of a model without a signature: numbers where all values are, else objects."""
     if isinstance(column, np.ndarray):
         return column

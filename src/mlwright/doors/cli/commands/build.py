@@ -79,7 +79,8 @@ def image(
     """Make an OCI image of one endpoint: its model, the packages that serving it needs, and a user that is not root.
 
     ENDPOINT is an endpoint of mlwright.toml, whose champion the image holds, or a registered version (churn, churn/3,
-    churn@champion). The image asks nobody who they are: publish its port to 127.0.0.1, or put a proxy that does in front.
+    churn@champion). The image asks nobody who they are: publish its port to 127.0.0.1, or put a proxy that does in
+    front of it.
     """
     from mlwright.platform.imaging import default_base
 

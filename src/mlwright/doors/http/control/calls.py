@@ -195,6 +195,8 @@ CHANGES: Final[Mapping[str, Changing]] = {
 }
 
 NOT_OVER_HTTP: Final[Mapping[str, str]] = {
+    "releases.register": "reads a folder or a Python file of this machine, and runs the file: the command line does it",
+    "watch.lost": "is one part of a turn of the loop: tick does it, and the alerts show what it found",
     "data.load": "gives a frame to code in this process; its report is at /contracts/check",
     "data.examples": "gives a frame to a pipeline in this process",
     "data.forget": "lets go of this process's own memory",

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from mlwright import __version__
 from mlwright.doors.http.inference.answering import encoded
 from mlwright.doors.http.inference.exchange import JSON, Response
+from mlwright.doors.http.inference.openapi_calls import calls
 from mlwright.doors.http.inference.tensors import DATATYPES, LIMITS
 from mlwright.errors import MlwrightError
 from mlwright.model.batches import NUMBERS, WHOLE
@@ -42,8 +43,7 @@ def document(host: InferenceHost) -> Response:
         paths["/invocations"] = {
             "post": paths[f"/models/{described[0]}/invocations"]["post"] | {"operationId": "invocations"}
         }
-    for path, what in (("/v2/health/live", "Whether it runs."), ("/v2/health/ready", "Whether it serves.")):
-        paths[path] = {"get": {"summary": what, "responses": {"200": _json({"type": "object"}, "Yes.")}}}
+    paths |= calls(host.cores)
     return Response(
         encoded(
             {

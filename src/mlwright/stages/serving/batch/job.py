@@ -93,6 +93,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Rows for which a feature view knew nothing, by its name."""
     absent: list[str] = []
     """Inputs that the file has not, and that were taken as missing."""
+    seconds: float = 0.0
 
 
 class Manifest(msgspec.Struct, kw_only=True):

@@ -68,8 +68,10 @@ class BatchReport:
     found_done: int
     """How many parts were there already."""
     seconds: float
+    opening_s: float
+    """The part of ``seconds`` until the first part was begun: files are listed, the model is loaded."""
     rows_per_second: float
-    """Of this run."""
+    """Of this run, after that."""
 
 
 def run(
@@ -117,7 +119,9 @@ def run(
         before = len(job.manifest.done)
         rows = 0 if job.manifest.complete else job.work()
         job.finish()
-    return _report(output, scored, target, job.manifest, before, rows, time.perf_counter() - began)
+    return _report(
+        output, scored, target, job.manifest, before, rows, time.perf_counter() - began, job.opened
+    )
 
 
 def manifest_of(output: str) -> Manifest | None:
@@ -135,6 +139,7 @@ def _report(
     before: int,
     rows: int,
     seconds: float,
+    opening_s: float,
 ) -> BatchReport:
     total = manifest.total
     return BatchReport(
@@ -152,7 +157,8 @@ def _report(
         parts=len(manifest.done),
         found_done=before,
         seconds=seconds,
-        rows_per_second=rows / seconds,
+        opening_s=opening_s,
+        rows_per_second=rows / max(seconds - opening_s, 1e-9),
     )
 
 
@@ -170,6 +176,8 @@ class _Job:
         self._options = options
         self._target = target
         self._tell = tell
+        self.opened = 0.0
+        """Seconds until the first part was begun."""
         self._kept_at = 0.0
         self._shift = Shift(
             open_core=open_core,
@@ -194,6 +202,8 @@ class _Job:
         try:
             for task, done in crew.results(self._tasks(copies)):
                 self.manifest.done[str(task.chunk.part)] = done
+                if not rows:
+                    self.opened = max(0.0, time.perf_counter() - began - done.seconds)
                 rows, rejected = rows + done.read, rejected + done.rejected
                 if self._is_done(task.chunk.source):
                     self._require_unchanged(task.source)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -126,6 +127,7 @@ class ChunkWorker:
         Raises:
             MlwrightError: the file, the model or the place is in trouble, not a row.
         """
+        began = time.perf_counter()
         columns, shift = task.plan.columns, self._shift
         if not task.chunk.start:
             self._scorer.require(columns, task.source.path)
@@ -151,6 +153,7 @@ class ChunkWorker:
             faults=faults,
             missed=self._looked.taken(),
             absent=[each.name for each in self._scorer.form.inputs if each.name not in columns],
+            seconds=round(time.perf_counter() - began, 6),
         )
 
     def _frame(self, task: Task, rows: Rows, answers: Answers, keep: Sequence[str]) -> pl.DataFrame:
