@@ -10,6 +10,7 @@ python bench/batch.py quick             100,000 rows, without MLflow
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -73,9 +74,9 @@ def data(work: Path, rows: int) -> None:
     frame.select(NAMES).head(200_000).write_csv(work / "inputs.csv")
 
 
-def watched(command: Sequence[str], work: Path, **environment: str) -> tuple[str, float, float]:
-    """Run a command; what it printed, its wall time in seconds, and the most proportional memory of its tree in MB."""
-    began, most = time.perf_counter(), 0.0
+def watched(command: Sequence[str], work: Path, **environment: str) -> tuple[str, dict[str, float]]:
+    """Run a command; what it printed, its seconds, CPU seconds, and the most proportional memory of its tree in MB."""
+    began, most, before = time.perf_counter(), 0.0, resource.getrusage(resource.RUSAGE_CHILDREN)
     with (work / "log").open("w") as log:
         process = subprocess.Popen(
             [str(each) for each in command],
@@ -98,27 +99,28 @@ def watched(command: Sequence[str], work: Path, **environment: str) -> tuple[str
         said = process.stdout.read() if process.stdout else ""
     if process.returncode:
         raise SystemExit(f"{command}: {(work / 'log').read_text()[-2000:]}{said[-2000:]}")
-    return said, time.perf_counter() - began, most
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return said, {"wall": time.perf_counter() - began, "cpu": used, "memory": most}
 
 
 def ours(work: Path, model: str, source: str, workers: int) -> dict[str, object]:
     output = work / f"out-{model}-{workers}-{Path(source).suffix[1:]}"
     command = [sys.executable, "-m", "mlwright", "predict", model, "--input", source, "--output", str(output)]
-    said, seconds, memory = watched([*command, "--workers", str(workers), "--json", "--keep", "id"], work)
+    said, about = watched([*command, "--workers", str(workers), "--json", "--keep", "id"], work)
     found = json.loads(said)
     return {
         "rows": found["written"],
         "inner": found["seconds"] - found["opening_s"],
-        "wall": seconds,
-        "memory": memory,
+        **about,
     }
 
 
 def loop(python: Path, work: Path, kind: str, source: str, rows: int) -> dict[str, object]:
     command = [python, "-c", LOOPS, kind, "gb.joblib", source, "loop.parquet", str(rows), "1"]
-    said, seconds, memory = watched(command, work, OMP_NUM_THREADS="1")
+    said, about = watched(command, work, OMP_NUM_THREADS="1")
     done, inner, _ = said.split()
-    return {"rows": int(done), "inner": float(inner), "wall": seconds, "memory": memory}
+    return {"rows": int(done), "inner": float(inner), **about}
 
 
 def mlflow(work: Path, cache: Path) -> dict[str, object]:
@@ -127,12 +129,12 @@ def mlflow(work: Path, cache: Path) -> dict[str, object]:
     python = environment(packages, cache)
     _mlflow_model(python, work)
     command = [python, "-m", "mlflow", "models", "predict", "-m", work / "mlflow", "-i", "inputs.csv"]
-    _, seconds, memory = watched(
+    _, about = watched(
         [*command, "-t", "csv", "-o", "mlflow.json", "--env-manager", "local"],
         work,
         PATH=f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
     )
-    return {"rows": 200_000, "inner": seconds, "wall": seconds, "memory": memory}
+    return {"rows": 200_000, "inner": about["wall"], **about}
 
 
 def row(name: str, found: dict[str, object], base: float) -> dict[str, object]:
@@ -143,6 +145,7 @@ def row(name: str, found: dict[str, object], base: float) -> dict[str, object]:
         "rows/s": round(speed),
         "times the loop over 1000 rows": round(speed / base, 2),
         "wall s": round(float(str(found["wall"])), 1),
+        "CPU s": round(float(str(found["cpu"])), 1),
         "peak PSS MB": round(float(str(found["memory"]))),
     }
 
@@ -180,9 +183,10 @@ def main(arguments: Sequence[str]) -> None:
             found["mlflow models predict, CSV"] = mlflow(work, cache)
         base = float(str(thousand["rows"])) / float(str(thousand["inner"]))
         note = (
-            f"{rows:,} rows of 20 numbers and an id in Parquet; rows/s without the start of Python and the loading of the model (with both for "
-            "MLflow's command, which does not say); the loop over single rows is that of the first "
-            f"{SINGLE:,}; ours checks each row, writes parts of 65,536 rows and a manifest, and can be stopped"
+            f"{rows:,} rows of 20 numbers and an id in Parquet; rows/s without the start of Python and the loading "
+            "of the model (with both for MLflow's command, which does not say), CPU and wall time with both; the "
+            f"loop over single rows is that of the first {SINGLE:,}; ours checks each row, writes parts of 65,536 "
+            "rows and a manifest, and can be stopped"
         )
         result = Result(
             name="batch", title="Scoring a file", note=note, rows=[row(*each, base) for each in found.items()]

@@ -38,7 +38,7 @@ class Serving:
         return pid
 
     def _below(self, *, grpc: bool) -> list[int]:
-        said = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+        said = subprocess.run(["ps", "-eww", "-o", "pid=,ppid=,args="], capture_output=True, text=True).stdout
         rows = [line.split(None, 2) for line in said.splitlines()]
         mine = [row for row in rows if row[1] == str(self.process.pid) and "doors.up.worker" in row[2]]
         return [int(row[0]) for row in mine if ("--grpc" in row[2]) is grpc]

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import polars as pl
 import pytest
@@ -18,20 +18,32 @@ ROWS = [
 
 
 @pytest.fixture
-def served(copied, edit, unused_port) -> Iterator[object]:
+def serve_it(unused_port) -> Iterator[Callable[[Shell], None]]:
+    """Serves a project until the test ends."""
+    stop, threads = threading.Event(), []
+
+    def begin(shell: Shell) -> None:
+        host = open_inference(load_settings(shell.folder / "mlwright.toml"))
+        ready = threading.Event()
+        arguments = {"ready": ready.set, "stop": stop}
+        threads.append(threading.Thread(target=serve, args=(host, "127.0.0.1", unused_port), kwargs=arguments))
+        threads[0].start()
+        assert ready.wait(30)
+
+    yield begin
+    stop.set()
+    for each in threads:
+        each.join()
+
+
+@pytest.fixture
+def served(copied, edit, serve_it, unused_port) -> Shell:
     """A project whose endpoint answers."""
     edit(
         copied.folder / "mlwright.toml", "[project]", f"[serve]\ninference_port = {unused_port}\n\n[project]"
     )
-    host = open_inference(load_settings(copied.folder / "mlwright.toml"))
-    stop, ready = threading.Event(), threading.Event()
-    arguments = {"ready": ready.set, "stop": stop}
-    thread = threading.Thread(target=serve, args=(host, "127.0.0.1", unused_port), kwargs=arguments)
-    thread.start()
-    assert ready.wait(30)
-    yield copied
-    stop.set()
-    thread.join()
+    serve_it(copied)
+    return copied
 
 
 def test_examples_and_files_are_answered_and_labelled(served, tmp_path) -> None:
@@ -113,3 +125,69 @@ def test_labels_without_a_label(deployed, tmp_path) -> None:
     done = deployed("feedback", "churn", "--input", str(tmp_path / "a.csv"))
     assert done.exit_code == 7
     assert "did you mean 'lable'?" in done.stderr
+
+
+RULES = """
+from dataclasses import dataclass
+
+EXAMPLE = [{"months": 3.0, "plan": "basic"}, {"months": 40.0, "plan": None}]
+
+
+@dataclass
+class Risk:
+    risk: float
+    reason: str
+
+
+def predict(months: float, plan: str | None) -> Risk:
+    return Risk(risk=1 / (1 + months), reason=plan or "none")
+"""
+
+
+@pytest.fixture
+def bare(tmp_path, unused_port) -> Shell:
+    """A project that serves a function, whose rows have no entity and no truth."""
+    (tmp_path / "mlwright.toml").write_text(
+        f'[project]\nname = "rules"\n[serve]\ninference_port = {unused_port}\n[registry]\nprove = "off"\n'
+        '[[endpoint]]\nname = "rules"\nmodel = "rules@champion"\n'
+    )
+    (tmp_path / "rules.py").write_text(RULES)
+    (tmp_path / "pipeline.py").write_text("")
+    shell = Shell(tmp_path)
+    shell.json("models", "register", f"{tmp_path}/rules.py:predict", "--name", "rules", "--alias", "champion")
+    shell.json("deploy", "rules")
+    return shell
+
+
+def test_rows_without_an_entity(bare, serve_it, tmp_path) -> None:
+    serve_it(bare)
+    answered = bare.json("predict", "rules", "--example")
+    assert [each["outputs"] for each in answered] == [
+        {"risk": 0.25, "reason": "basic"},
+        {"risk": 1 / 41, "reason": "none"},
+    ]
+    assert [each["entity_key"] for each in answered] == [None, None]
+    shown = bare("predict", "rules", "--example").stdout
+    assert "reason" in shown
+    assert "entity" not in shown
+    (tmp_path / "rows.csv").write_text("months,plan,entity_key\n1.0,pro,me\n")
+    (one,) = bare.json("predict", "rules", "--input", str(tmp_path / "rows.csv"))
+    assert (one["entity_key"], one["outputs"]["risk"]) == ("me", 0.5)
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps([{"prediction_id": one["prediction_id"], "label": 1}]))
+    assert bare.json("feedback", "rules", "--input", str(labels))["accepted"] == 1
+    labels.write_text(json.dumps([{"prediction_id": one["prediction_id"]}]))
+    assert "there is no column 'label'" in bare("feedback", "rules", "--input", str(labels)).stderr
+
+
+def test_commands_of_an_endpoint_that_nobody_labels(bare) -> None:
+    said = bare.json("monitor", "rules", code=2)["error"]
+    assert said["code"] == "SettingsError"
+    assert "label" in said["next_command"]
+    assert bare.json("tick") == []
+    assert "no endpoint has a label" in bare("tick").stdout
+    assert bare.json("withdraw", "rules")["variants"] == []
+    assert "out of service" in bare("endpoints").stdout
+    for command in (["doctor"], ["assess"], ["alerts"], ["decisions"], ["models", "card", "rules/1"]):
+        assert bare(*command).exit_code == 0, command
+    assert bare.json("rollout", "start", "rules", "rules/1", code=3)["error"]["next_command"]

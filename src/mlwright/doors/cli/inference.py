@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import httpx
@@ -20,13 +20,14 @@ _ROW: Final = re.compile(r"\[(\d+)\]$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """One row's answer."""
+    """One row's answer; ``outputs`` has what the model gave besides a score."""
 
-    entity_key: str
+    entity_key: str | None
     score: float | None
     prediction_id: str
     model_version: str
     variant: str
+    outputs: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +66,21 @@ class InferenceServer:
                 for name, data in part.items()
             ]
             said = self._call("POST", f"/v2/models/{endpoint}/infer", {"inputs": tensors})
-            given = {each["name"]: each["data"] for each in said["outputs"]}
-            rows = zip(
-                part[entity],
-                given["score"],
-                given["prediction_id"],
-                given["model_version"],
-                given["variant"],
-                strict=True,
-            )
+            rows = len(next(iter(part.values())))
+            given = {each["name"]: _by_row(each["data"], rows) for each in said["outputs"]}
+            keys = part.get(entity)
+            ours = [given.pop(name) for name in ("prediction_id", "model_version", "variant")]
+            scores = given.pop("score", None)
             answers += [
                 Answered(
-                    entity_key=str(key), score=score, prediction_id=id, model_version=version, variant=variant
+                    entity_key=None if keys is None else str(keys[row]),
+                    score=None if scores is None else scores[row],
+                    prediction_id=ours[0][row],
+                    model_version=ours[1][row],
+                    variant=ours[2][row],
+                    outputs={name: values[row] for name, values in given.items()},
                 )
-                for key, score, id, version, variant in rows
+                for row in range(rows)
             ]
         return tuple(answers)
 
@@ -130,6 +132,12 @@ def inference_server(host: str, port: int) -> Iterator[InferenceServer]:
     # The server is on this machine: a proxy that the environment names could not reach it.
     with httpx.Client(base_url=f"http://{address}:{port}", timeout=_PATIENCE_S, trust_env=False) as http:
         yield InferenceServer(http)
+
+
+def _by_row(data: list[Any], rows: int) -> list[Any]:
+    """One value a row, or a list of them where the output has several."""
+    width = len(data) // rows if rows else 1
+    return data if width <= 1 else [data[row * width : (row + 1) * width] for row in range(rows)]
 
 
 def _parts(columns: Columns) -> Iterator[Columns]:

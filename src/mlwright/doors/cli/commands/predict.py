@@ -14,6 +14,7 @@ from mlwright.doors.cli.show import table
 from mlwright.doors.http.inference.tensors import DATATYPES
 from mlwright.errors import DataError, NotFound, UsageError, near_match
 from mlwright.model.instants import to_micros
+from mlwright.model.settings import EndpointSettings
 from mlwright.platform.facade import Platform
 from mlwright.platform.same_rows import holdout_of
 
@@ -42,7 +43,7 @@ def ask(door: Door, endpoint: str, file: Path | None, port: int | None, example:
     rows = read_rows(file) if file else _examples(platform, endpoint)
     with inference_server(*_address(platform, port)) as server:
         datatypes = _datatypes(platform, server, endpoint)
-        columns = _columns(platform, rows, datatypes, settings.entity, settings.timestamp)
+        columns = _columns(platform, rows, datatypes, settings)
         door.show(server.infer(endpoint, columns, datatypes, settings.entity), _answers)
 
 
@@ -84,37 +85,47 @@ def _examples(platform: Platform, endpoint: str) -> pl.DataFrame:
         raise NotFound(
             f"endpoint {endpoint!r} has no champion", next_command=f"mlwright deploy {endpoint} MODEL/1"
         )
+    if settings.label is None or champion.evaluation is None:  # it was not trained here
+        saved = platform.parts.shelf.example(champion.digest) if champion.digest else None
+        if saved:
+            return pl.DataFrame(
+                {name: pl.Series(name, list(each), strict=False) for name, each in saved.items()}
+            ).head(_EXAMPLES)
     return holdout_of(platform.parts, champion).tail(_EXAMPLES).drop(settings.timestamp)
 
 
 def _columns(
-    platform: Platform, rows: pl.DataFrame, datatypes: dict[str, str], entity: str, timestamp: str
+    platform: Platform, rows: pl.DataFrame, datatypes: dict[str, str], settings: EndpointSettings
 ) -> dict[str, Column]:
-    if entity not in rows.columns:
+    entity, timestamp = settings.entity, settings.timestamp
+    if not settings.keyed:
+        datatypes = {entity: "BYTES", timestamp: "INT64"} | datatypes
+    elif entity not in rows.columns:
         near = near_match(entity, rows.columns)
         hint = f"; did you mean {near!r}?" if near else ""
         raise DataError(f"there is no column {entity!r}, which names the rows{hint}")
     columns = {name: as_column(rows, name, datatypes[name]) for name in rows.columns if name in datatypes}
-    columns.setdefault(timestamp, [to_micros(platform.parts.clock.now())] * rows.height)
+    if settings.keyed:
+        columns.setdefault(timestamp, [to_micros(platform.parts.clock.now())] * rows.height)
     return columns
 
 
 def _labels(platform: Platform, endpoint: str, rows: pl.DataFrame, where: str) -> dict[str, Column]:
     settings = platform.parts.endpoint(endpoint)
-    names = {
-        settings.entity: "entity_key",
-        settings.timestamp: "event_time",
-        settings.truth.column: "label",
-    }
-    if settings.truth.observed:
-        names[settings.truth.observed] = "observed_at"
+    names = {settings.entity: "entity_key", settings.timestamp: "event_time"}
+    own = settings.label.column if settings.label is not None else None
+    if settings.label is not None:
+        names[settings.label.column] = "label"
+        if settings.label.observed:
+            names[settings.label.observed] = "observed_at"
     rows = rows.rename(
         {old: new for old, new in names.items() if old in rows.columns and new not in rows.columns}
     )
     if "label" not in rows.columns:
         near = near_match("label", rows.columns)
         hint = f"; did you mean {near!r}?" if near else ""
-        raise DataError(f"there is no column 'label' and none {settings.truth.column!r}{hint}", where=where)
+        other = f" and none {own!r}" if own is not None else ""
+        raise DataError(f"there is no column 'label'{other}{hint}", where=where)
     wanted = {
         "label": "FP64",
         "prediction_id": "BYTES",
@@ -130,10 +141,22 @@ def _labels(platform: Platform, endpoint: str, rows: pl.DataFrame, where: str) -
 
 
 def _answers(found: Sequence[Answered]) -> RenderableType:
+    names = list(dict.fromkeys(name for each in found for name in each.outputs))
+    scored = any(each.score is not None for each in found) or not names
+    keyed = any(each.entity_key is not None for each in found)
+    columns = [*(["entity"] if keyed else []), *(["score#"] if scored else []), *names]
     rows = [
-        (each.entity_key, each.score, each.model_version, each.variant, each.prediction_id) for each in found
+        (
+            *((each.entity_key,) if keyed else ()),
+            *((each.score,) if scored else ()),
+            *(each.outputs.get(name) for name in names),
+            each.model_version,
+            each.variant,
+            each.prediction_id,
+        )
+        for each in found
     ]
-    return table(["entity", "score#", "version", "variant", "prediction"], rows, empty="no rows")
+    return table([*columns, "version", "variant", "prediction"], rows, empty="no rows")
 
 
 def _accepted(receipt: Accepted) -> RenderableType:
