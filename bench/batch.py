@@ -95,7 +95,7 @@ def watched(command: Sequence[str], work: Path, **environment: str) -> tuple[str
                     continue
                 total += next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0) / 1024
             most = max(most, total)
-            time.sleep(0.2)
+            time.sleep(0.5)
         said = process.stdout.read() if process.stdout else ""
     if process.returncode:
         raise SystemExit(f"{command}: {(work / 'log').read_text()[-2000:]}{said[-2000:]}")

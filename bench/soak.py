@@ -34,7 +34,7 @@ FEATURES = 5
 LABELLED = 20
 """Each so manieth answer gets a label."""
 RECONNECT = 500
-"""After so many answers a client connects anew, so that every process has clients, those that were started late as well."""
+"""After so many answers a client connects anew, so that processes that were started late have clients as well."""
 SETTINGS = """\
 [project]
 name = "soak"

@@ -69,7 +69,7 @@ class VersionLoader:
         return self.load(self.version(f"{variant.model}/{variant.version}"))
 
     def example(self, variant: Variant) -> Columns | None:
-        """The rows that a variant's model was saved with, by column; to be asked for once it is loaded. None: no rows."""
+        """The rows that a variant's model was saved with, by column, once it is loaded; None: there are none."""
         digest = self.version(f"{variant.model}/{variant.version}").digest
         return None if digest is None else self.shelf.example(digest)
 

@@ -70,6 +70,12 @@ def written(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
+def shell_at() -> Callable[[Path], Shell]:
+    """Types commands in a folder of the test's own."""
+    return Shell
+
+
+@pytest.fixture
 def edit() -> Callable[[Path, str, str], None]:
     """Replace a text that must be there."""
 

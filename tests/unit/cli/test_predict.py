@@ -18,15 +18,17 @@ ROWS = [
 
 
 @pytest.fixture
-def serve_it(unused_port) -> Iterator[Callable[[Shell], None]]:
+def serve_it(unused_port) -> Iterator[Callable[[object], None]]:
     """Serves a project until the test ends."""
     stop, threads = threading.Event(), []
 
-    def begin(shell: Shell) -> None:
+    def begin(shell) -> None:
         host = open_inference(load_settings(shell.folder / "mlwright.toml"))
         ready = threading.Event()
         arguments = {"ready": ready.set, "stop": stop}
-        threads.append(threading.Thread(target=serve, args=(host, "127.0.0.1", unused_port), kwargs=arguments))
+        threads.append(
+            threading.Thread(target=serve, args=(host, "127.0.0.1", unused_port), kwargs=arguments)
+        )
         threads[0].start()
         assert ready.wait(30)
 
@@ -37,7 +39,7 @@ def serve_it(unused_port) -> Iterator[Callable[[Shell], None]]:
 
 
 @pytest.fixture
-def served(copied, edit, serve_it, unused_port) -> Shell:
+def served(copied, edit, serve_it, unused_port):
     """A project whose endpoint answers."""
     edit(
         copied.folder / "mlwright.toml", "[project]", f"[serve]\ninference_port = {unused_port}\n\n[project]"
@@ -145,7 +147,7 @@ def predict(months: float, plan: str | None) -> Risk:
 
 
 @pytest.fixture
-def bare(tmp_path, unused_port) -> Shell:
+def bare(tmp_path, unused_port, shell_at):
     """A project that serves a function, whose rows have no entity and no truth."""
     (tmp_path / "mlwright.toml").write_text(
         f'[project]\nname = "rules"\n[serve]\ninference_port = {unused_port}\n[registry]\nprove = "off"\n'
@@ -153,7 +155,7 @@ def bare(tmp_path, unused_port) -> Shell:
     )
     (tmp_path / "rules.py").write_text(RULES)
     (tmp_path / "pipeline.py").write_text("")
-    shell = Shell(tmp_path)
+    shell = shell_at(tmp_path)
     shell.json("models", "register", f"{tmp_path}/rules.py:predict", "--name", "rules", "--alias", "champion")
     shell.json("deploy", "rules")
     return shell
@@ -183,11 +185,11 @@ def test_rows_without_an_entity(bare, serve_it, tmp_path) -> None:
 def test_commands_of_an_endpoint_that_nobody_labels(bare) -> None:
     said = bare.json("monitor", "rules", code=2)["error"]
     assert said["code"] == "SettingsError"
-    assert "label" in said["next_command"]
+    assert "label" in said["next"]
     assert bare.json("tick") == []
     assert "no endpoint has a label" in bare("tick").stdout
     assert bare.json("withdraw", "rules")["variants"] == []
     assert "out of service" in bare("endpoints").stdout
     for command in (["doctor"], ["assess"], ["alerts"], ["decisions"], ["models", "card", "rules/1"]):
         assert bare(*command).exit_code == 0, command
-    assert bare.json("rollout", "start", "rules", "rules/1", code=3)["error"]["next_command"]
+    assert bare.json("rollout", "start", "rules", "rules/1", code=3)["error"]["next"]

@@ -68,7 +68,9 @@ class Echo:
         if self.poison is not None and (x == self.poison).any():
             raise RuntimeError("poison")
         score = self.version + x / 1000
-        return {"score": score, "pair": np.stack([score, -score], axis=1)} if self.vector else {"score": score}
+        return (
+            {"score": score, "pair": np.stack([score, -score], axis=1)} if self.vector else {"score": score}
+        )
 
     def close(self) -> None:
         self.closed += 1

@@ -566,6 +566,20 @@ def test_files_of_others_are_left(tmp_path, rows) -> None:
     assert score(rows, tmp_path / "out", restart=True).written == 20
 
 
+def test_what_was_half_written_is_swept(tmp_path, rows) -> None:
+    half = "0" * 32
+    left = [f"out/.part-00001.parquet.{half}", f"out/._manifest.json.{half}", f".out.csv.{half}"]
+    left += [f"out.csv.parts/.part-00000.csv.{half}", "out.csv.parts/mlwright-batch-x"]
+    mine = [".env", f".notes.{half}", "out/.keep"]
+    for name in [*left, *mine]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("half")
+    score(rows, tmp_path / "out")
+    score(rows, tmp_path / "out.csv")
+    assert not [name for name in left if (tmp_path / name).exists()]
+    assert all((tmp_path / name).exists() for name in mine)
+
+
 def test_two_processes_at_one_output(tmp_path, rows) -> None:
     with held(Place(str(tmp_path / "out"))), pytest.raises(AlreadyRunning):
         score(rows, tmp_path / "out")

@@ -1,8 +1,8 @@
 """One inference process: ``python -m mlwright.doors.up.worker --port N``, its settings as a line on standard input.
 
 The supervisor starts as many as are wanted; they share the port. With ``--grpc`` it speaks gRPC instead of HTTP, so
-that neither starves the other. Standard output carries one line, ``ready <port>``, once every endpoint that can load has
-loaded. It ends when standard input does.
+that neither starves the other. Standard output carries one line, ``ready <port>``, once every endpoint that can load
+has loaded. It ends when standard input does.
 """
 
 import argparse

@@ -5,8 +5,9 @@ import shlex
 from typing import Final
 
 COMMANDS: Final = frozenset(
-    """init demo up doctor assess review ask mcp agent check features run runs models endpoints deploy withdraw rollout
-    profile predict feedback build monitor alerts retrain tick decisions trace audit export tracking import gc""".split()
+    """init demo up doctor assess review ask mcp agent check features run runs models endpoints deploy withdraw
+    rollout serve profile predict feedback build monitor alerts retrain tick decisions trace audit export tracking
+    import gc""".split()
 )
 """Commands of mlwright."""
 

@@ -36,8 +36,7 @@ class Form:
 
     @property
     def matrix(self) -> bool:
-        """Whether all inputs are numbers, one a row: then rows of numbers, or one tensor of shape (rows, inputs), may be
-        sent for all of them."""
+        """Whether all inputs are numbers, one a row: then rows of numbers, or one tensor, may be sent for all."""
         return bool(self.inputs) and all(each.type in NUMBERS and not each.shape for each in self.inputs)
 
     @property

@@ -93,10 +93,16 @@ class Intake:
                 faults.append(
                     Fault(where=name, what=f"{len(column)} values for {rows} row{'s' if rows > 1 else ''}")
                 )
-        for row, key in enumerate(ask.keys or ()):
-            if type(key) is not str or not key:
-                what = f"must be a text that is not empty, not {key!r}"
-                faults.append(Fault(where=f"{self.entity}[{row}]", what=what))
+        faults += islice(
+            (
+                Fault(
+                    where=f"{self.entity}[{row}]", what=f"must be a text that is not empty, not {key!r:.40}"
+                )
+                for row, key in enumerate(ask.keys or ())
+                if type(key) is not str or not key
+            ),
+            _MOST_FAULTS,
+        )
         return [*faults, *time_faults(ask.times or (), self.timestamp)]
 
     def _refusal(self, asks: Sequence[Ask]) -> BadRequest:
@@ -289,14 +295,15 @@ class Intake:
 
 
 def time_faults(times: Sequence[int], name: str) -> list[Fault]:
-    """A fault for each instant that is not a whole number of microseconds between the years 1900 and 9999."""
+    """A fault for each instant that is not a whole number of microseconds between the years 1900 and 9999, up to 20."""
     if not times or (set(map(type, times)) == {int} and min(times) >= _EARLIEST and max(times) <= _LATEST):
         return []
-    return [
-        Fault(where=f"{name}[{row}]", what=f"must be microseconds since 1970-01-01 UTC, not {time!r}")
+    wrong = (
+        Fault(where=f"{name}[{row}]", what=f"must be microseconds since 1970-01-01 UTC, not {time!r:.40}")
         for row, time in enumerate(times)
         if type(time) is not int or not _EARLIEST <= time <= _LATEST
-    ]
+    )
+    return list(islice(wrong, _MOST_FAULTS))
 
 
 def wrong_values(each: Field, column: Column) -> list[Fault]:

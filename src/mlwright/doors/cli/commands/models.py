@@ -194,10 +194,7 @@ def withdraw(door: Door, endpoint: str) -> None:
     It does not end a rollout: abort that first.
     """
     route = door.platform.releases.withdraw(endpoint)
-    if route is None and not door.as_json:
-        door.show(endpoint, lambda name: f"nothing was ever deployed to endpoint {name!r}")
-    else:
-        door.show(route, _route)
+    door.show(route, lambda left: _route(left) if left else f"nothing was ever deployed to {endpoint!r}")
 
 
 def _versions(found: Sequence[ModelVersion]) -> RenderableType:

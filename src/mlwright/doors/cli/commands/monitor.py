@@ -12,6 +12,7 @@ from mlwright.doors.cli.door import Door, OrShow, command
 from mlwright.doors.cli.show import pairs, table
 from mlwright.errors import NotFound, UsageError
 from mlwright.model.monitoring import Alert, DriftReport, Performance
+from mlwright.model.settings import EndpointSettings, LabelSettings
 from mlwright.model.windows import Window
 
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"])
@@ -49,10 +50,10 @@ def monitor(
 ) -> None:
     """Show an endpoint's realised quality over time, on labels that have matured."""
     watch = door.platform.watch
+    _require_label(door.platform.parts.endpoint(endpoint))
     if update:
         watch.watch(endpoint)
     window = _window(start, end)
-    assert door.platform.parts.endpoint(endpoint).truth  # or the error that says what to do without a label
     measured = (watch.window(endpoint, window),) if window else watch.performance(endpoint, by)
     door.show(Monitored(performance=measured, drift=watch.drift(endpoint) if drift else ()), _monitored)
 
@@ -86,6 +87,11 @@ def show(door: Door, alert: str | None, endpoint: str | None, limit: int) -> Non
 def ack(door: Door, alert: str, who: str) -> None:
     """Say that somebody looks after an alert."""
     door.show(door.platform.watch.acknowledge(alert, who), _alert)
+
+
+def _require_label(settings: EndpointSettings) -> LabelSettings:
+    """Without one there is nothing to show, and what to do about it is in the error."""
+    return settings.truth
 
 
 def _window(start: datetime | None, end: datetime | None) -> Window | None:

@@ -75,7 +75,9 @@ def _datatypes(platform: Platform, server: InferenceServer, endpoint: str) -> di
     """What the endpoint asks for, and the features that it would look up: a column that is sent is used."""
     champion = platform.releases.status(endpoint).champion
     fields = champion.inputs if champion else ()
-    return {each.name: DATATYPES[each.type] for each in fields} | server.inputs(endpoint)
+    settings = platform.parts.endpoint(endpoint)
+    known = {settings.entity: "BYTES", settings.timestamp: "INT64"}
+    return known | {each.name: DATATYPES[each.type] for each in fields} | server.inputs(endpoint)
 
 
 def _examples(platform: Platform, endpoint: str) -> pl.DataFrame:
@@ -98,9 +100,7 @@ def _columns(
     platform: Platform, rows: pl.DataFrame, datatypes: dict[str, str], settings: EndpointSettings
 ) -> dict[str, Column]:
     entity, timestamp = settings.entity, settings.timestamp
-    if not settings.keyed:
-        datatypes = {entity: "BYTES", timestamp: "INT64"} | datatypes
-    elif entity not in rows.columns:
+    if settings.keyed and entity not in rows.columns:
         near = near_match(entity, rows.columns)
         hint = f"; did you mean {near!r}?" if near else ""
         raise DataError(f"there is no column {entity!r}, which names the rows{hint}")

@@ -2,8 +2,9 @@
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN: Final = 40
 _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _DEEPEST: Final = 16
+
+
+def first(faults: Iterable[Fault]) -> list[Fault]:
+    """Those of them that are said: a body may have millions."""
+    return list(islice(faults, MOST_FAULTS))
 
 
 def instant(text: object) -> int | None:
@@ -40,11 +46,11 @@ def settled(each: Field, column: list[Any], faults: list[Fault]) -> list[Any]:
     """One column of plain values, with times and bytes read from the texts that stand for them in JSON."""
     if each.type == "datetime":
         read: list[Any] = [None if value is None else instant(value) for value in column]
-        faults += [
+        faults += first(
             Fault(where=f"{each.name}[{row}]", what=f"{shown(value)} is no time in ISO 8601")
             for row, value in enumerate(column)
             if value is not None and read[row] is None
-        ][:MOST_FAULTS]
+        )
         return read
     if each.type == "binary":
         return [from_base64(f"{each.name}[{row}]", value, faults) for row, value in enumerate(column)]
@@ -52,11 +58,11 @@ def settled(each: Field, column: list[Any], faults: list[Fault]) -> list[Any]:
     if bytes in kinds and each.type == "string":
         return [_text(f"{each.name}[{row}]", value, faults) for row, value in enumerate(column)]
     if not kinds <= _SCALARS:
-        faults += [
+        faults += first(
             Fault(where=f"{each.name}[{row}]", what=f"must be one {each.type}, not {shown(value)}")
             for row, value in enumerate(column)
             if type(value) not in _SCALARS
-        ][:MOST_FAULTS]
+        )
     return column
 
 
@@ -69,7 +75,8 @@ def from_base64(where: str, value: object, faults: list[Fault]) -> bytes | None:
             return a2b_base64(value, strict_mode=False)
     except (Base64Error, ValueError):
         pass
-    faults.append(Fault(where=where, what=f"{shown(value)} is no text in base64"))
+    if len(faults) < MOST_FAULTS:
+        faults.append(Fault(where=where, what=f"{shown(value)} is no text in base64"))
     return None
 
 
@@ -79,7 +86,8 @@ def _text(where: str, value: object, faults: list[Fault]) -> object:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        faults.append(Fault(where=where, what="is no text in UTF-8"))
+        if len(faults) < MOST_FAULTS:
+            faults.append(Fault(where=where, what="is no text in UTF-8"))
         return None
 
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from mlwright.doors.http.inference.cells import first
 from mlwright.doors.http.inference.exchange import Reply, Request, Response
 from mlwright.doors.http.inference.feedback_body import MOST_FAULTS, Columns, Sent, read_labels
 from mlwright.doors.http.inference.rendering import Complaints, as_json, fault, status_of
@@ -167,11 +168,11 @@ def _texts(column: Sequence[Any], name: str, faults: list[Fault]) -> list[str]:
     if kinds <= {str, type(None)}:
         texts = list(column) if kinds == {str} else [each or "" for each in column]
         return texts if any(texts) else []
-    faults += [
+    faults += first(
         Fault(where=f"{name}[{row}]", what=f"must be a text, not {each!r:.40}")
         for row, each in enumerate(column)
         if not (each is None or isinstance(each, str))
-    ][:MOST_FAULTS]
+    )
     return []
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import msgspec
 
 from mlwright.doors.http.inference.answering import REQUEST_ID
-from mlwright.doors.http.inference.cells import MOST_FAULTS, instant, shown
+from mlwright.doors.http.inference.cells import MOST_FAULTS, first, instant, shown
 from mlwright.doors.http.inference.exchange import Request, Response
 from mlwright.errors import BadRequest, Fault, near_match
 from mlwright.model.batches import Array
@@ -340,11 +340,11 @@ def _who_and_when(
         elif len(found) != rows and not faults:
             faults.append(Fault(where=name, what=f"{len(found)} values for {rows} rows"))
         elif {wanted} != set(map(type, found)):
-            faults += [
+            faults += first(
                 Fault(where=f"{name}[{row}]", what=_not_a(kind, value))
                 for row, value in enumerate(found)
                 if type(value) is not wanted
-            ][:MOST_FAULTS]
+            )
     if faults:
         raise refused(faults)
     return keys, times

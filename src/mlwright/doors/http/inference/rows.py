@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mlwright.doors.http.inference.cells import MOST_FAULTS, from_base64, settled, shown, tensor
+from mlwright.doors.http.inference.cells import MOST_FAULTS, first, from_base64, settled, shown, tensor
 from mlwright.doors.http.inference.exchange import Request
 from mlwright.doors.http.inference.parsing import EXACT, Plan, ask_of, refused, settle
 from mlwright.errors import Fault
@@ -25,7 +25,6 @@ _UNSET: Final = msgspec.UNSET
 _NESTED: Final = frozenset({list, dict})
 _CELLS: Final = 1_000_000
 _HOLES: Final = 4
-_LOOKED_AT: Final = 100_000
 _PLAIN: Final = frozenset({int, float, bool, str, type(None)})
 _LARGEST: Final = 2**63
 _NUMERIC: Final = frozenset({int, float, bool})
@@ -186,11 +185,11 @@ def by_records(plan: Plan, records: Sequence[object], where: str, faults: list[F
         if _UNSET in column:
             each = plan.fields.get(name)
             if each is not None and each.required:
-                faults += [
+                faults += first(
                     Fault(where=f"{name}[{row}]", what="is missing in this row")
-                    for row, value in islice(enumerate(column), _LOOKED_AT)
+                    for row, value in enumerate(column)
                     if value is _UNSET
-                ][:MOST_FAULTS] or [Fault(where=name, what="is missing in some rows")]
+                )
             column = [None if value is _UNSET else value for value in column]
         columns[name] = column
     return columns

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from mlwright.doors.http.inference.cells import MOST_FAULTS, from_base64, settled, shaped, shown
+from mlwright.doors.http.inference.cells import MOST_FAULTS, first, from_base64, settled, shaped, shown
 from mlwright.doors.http.inference.parsing import Plan
 from mlwright.errors import Fault, near_match
 from mlwright.model.batches import Array
@@ -161,11 +161,11 @@ def checked(tensor: Tensor, faults: list[Fault]) -> list[Any] | Array | None:
     if not accepted.issuperset(map(type, flat)) and not (
         tensor.datatype == "BYTES" and bytes in set(map(type, flat))
     ):
-        faults += [
+        faults += first(
             Fault(where=f"{name}[{row}]", what=f"{shown(value)} is not {tensor.datatype}")
             for row, value in enumerate(flat)
             if type(value) not in accepted
-        ][:MOST_FAULTS]
+        )
     elif int in accepted:
         flat = _in_range(tensor, flat, faults)
     return flat if len(faults) == before else None

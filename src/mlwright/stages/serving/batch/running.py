@@ -22,7 +22,7 @@ from mlwright.stages.serving.batch.job import (
     require_same,
 )
 from mlwright.stages.serving.batch.places import Copies, format_of, listed, unchanged
-from mlwright.stages.serving.batch.targets import Target, clear, held, is_part, join, target_of
+from mlwright.stages.serving.batch.targets import Target, clear, held, is_part, join, sweep, target_of
 from mlwright.stages.serving.batch.working import OpenCore, Shift, Task, part_name, rejected_name
 
 _KEPT_EVERY_S: Final = 1.0
@@ -115,6 +115,7 @@ def run(
         inputs=inputs,
     )
     with held(target.place):
+        sweep(target)
         job = _Job(scored, options, target, _begun(fresh, target, options), open_core, tell)
         before = len(job.manifest.done)
         rows = 0 if job.manifest.complete else job.work()

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,8 @@ from mlwright.errors import AlreadyRunning, UsageError
 from mlwright.stages.serving.batch.places import FORMATS, WRITTEN, Place
 from mlwright.stages.serving.batch.working import written
 
+_UNNAMED: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{32}")
+_JOINING: Final = "mlwright-batch-"
 _UNWRITTEN: Final = {*FORMATS, ".json", ".gz", ".zip", ".txt", ".xlsx"} - {*WRITTEN}
 
 
@@ -71,6 +74,22 @@ def clear(place: Place, kind: str) -> None:
             place.remove(name)
 
 
+def sweep(target: Target) -> None:
+    """Take away what a process that was killed had half written. Whoever calls it holds the place."""
+    whole = {target.manifest, target.one, target.rejected}
+    for place in (target.place, target.home):
+        for name in place.names() if place.near else ():
+            unnamed = _UNNAMED.fullmatch(name)
+            if unnamed and (
+                unnamed["name"] in whole
+                or is_part(unnamed["name"], target.kind)
+                or unnamed["name"].startswith("_rejected-")
+            ):
+                place.remove(name)
+            if place is target.place and target.one is not None and name.startswith(_JOINING):
+                place.remove(name)
+
+
 def is_part(name: str, kind: str) -> bool:
     """Whether a file is a part of a job's output."""
     return name.startswith("part-") and name.endswith(f".{kind}")
@@ -78,7 +97,7 @@ def is_part(name: str, kind: str) -> bool:
 
 def join(target: Target, names: Sequence[str], one: str, kind: str) -> None:
     """Put the parts together as one file."""
-    handle, unfinished = tempfile.mkstemp(prefix="mlwright-batch-", dir=_beside(target))
+    handle, unfinished = tempfile.mkstemp(prefix=_JOINING, dir=_beside(target))
     os.close(handle)
     file = Path(unfinished)
     try:
