@@ -316,20 +316,12 @@ def test_schemathesis(environment, rules) -> None:
     """Data made from the OpenAPI document: no 5xx, and every answer has the form that the document says."""
     program = environment("schemathesis", SCHEMATHESIS).with_name("schemathesis")
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-    command = [
-        program,
-        "run",
-        f"{rules.url}/openapi.json",
-        "--checks",
-        checks,
-        "--phases",
-        "examples,coverage,fuzzing",
-    ]
+    what = ["--checks", checks, "--phases", "examples,coverage,fuzzing", "--exclude-path-regex", "/unload$"]
     more = [
         "--max-examples",
-        "40",
+        "30",
         "--max-time",
-        "25",
+        "20",
         "--request-timeout",
         "10",
         "--seed",
@@ -337,7 +329,8 @@ def test_schemathesis(environment, rules) -> None:
         "--workers",
         "1",
     ]
-    done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=200)
+    command = [program, "run", f"{rules.url}/openapi.json", *what, *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "0 selected" not in done.stdout
     answers_right(rules)
