@@ -1,5 +1,6 @@
 """Environments for programs that nobody here wrote: one below .verify for each, made by uv and kept."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -52,6 +53,12 @@ def environment() -> Environment:
         if uv is None:
             pytest.skip("uv is not on PATH and not in .tools: run ./dev verify")
         place = ROOT / ".verify" / name
+        place.parent.mkdir(exist_ok=True)
+        with (place.parent / f"{name}.lock").open("w") as lock:  # two workers may want the same one
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return made(uv, place, *packages, pip=pip)
+
+    def made(uv: str | Path, place: Path, *packages: str, pip: bool) -> Path:
         python, stamp = place / "bin" / "python", place / "stamp"
         wanted = "\n".join([sys.version, *packages])
         if not (python.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted):
