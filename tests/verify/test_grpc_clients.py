@@ -75,8 +75,8 @@ print(json.dumps({
     "streamed": streamed,
     "missing_input": refused(infer, "delay", without),
     "strange_model": refused(infer, "nobody", columns),
-    "too_late": refused(infer, "delay", columns, client_timeout=1e-6),
-    "config": refused(client.get_model_config, "delay"),
+    "too_late": refused(infer, "delay", columns, timeout=1),
+    "config": client.get_model_config("delay", as_json=True),
 }))
 """
 
@@ -183,6 +183,12 @@ def test_metadata_says_triton_what_to_send(triton) -> None:
     assert "score" in {each["name"] for each in model["outputs"]}
 
 
+def test_triton_reads_the_configuration(triton) -> None:
+    config = triton["config"]["config"]
+    assert config["name"] == "delay"
+    assert {each["name"]: each["data_type"] for each in config["input"]}["distance"] == "TYPE_FP64"
+
+
 def test_triton_gets_the_models_scores(triton, expected) -> None:
     assert triton["scores"] == pytest.approx(expected, abs=1e-12)
     assert triton["versioned"] == triton["scores"]
@@ -202,7 +208,6 @@ def test_refusals_reach_triton(triton) -> None:
     assert triton["strange_model"]["status"] == "StatusCode.NOT_FOUND"
     assert "nobody" in triton["strange_model"]["message"]
     assert triton["too_late"]["status"] == "StatusCode.DEADLINE_EXCEEDED"
-    assert triton["config"]["status"] == "StatusCode.UNIMPLEMENTED"
 
 
 def test_kserve_gets_the_models_scores(kserve, expected) -> None:

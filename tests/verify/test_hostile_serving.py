@@ -285,7 +285,7 @@ def test_nothing_is_left_behind(rules) -> None:
             with wired(rules.port) as wire:
                 wire.send(data)
         for path, around in PLACES.values():
-            for name in ("deep lists", "300,000 names", "text of 4 MB", "NaN", "a name a row"):
+            for name in ("deep lists", "100,000 names", "text of 4 MB", "NaN", "a name a row"):
                 ask(rules, posted(path, around.replace(b"%b", VALUES[name])))
         with wired(rules.port) as wire:
             for _ in range(500):
@@ -295,20 +295,12 @@ def test_nothing_is_left_behind(rules) -> None:
                 )
                 wire.answer()
 
-    def settled() -> tuple[float, int]:
-        end = time.monotonic() + 20
-        while open_files(pid) > before and time.monotonic() < end:
-            time.sleep(0.2)
-        return resident_mb(pid), open_files(pid)
-
-    before = open_files(pid)
     everything()
+    time.sleep(1)
+    files, memory = open_files(pid), resident_mb(pid)
     everything()
-    first, _ = settled()
-    everything()
-    last, files = settled()
-    assert last - first < GROWTH_MB
-    assert files <= before
+    wait_for(lambda: open_files(pid) <= files)
+    assert resident_mb(pid) - memory < GROWTH_MB
     answers_right(rules)
 
 

@@ -19,7 +19,7 @@ COLUMNS = {
     "carrier": ("BYTES", ["UA" if number % 3 else "AA" for number in range(40)]),
 }
 
-# Runs under the client's Python. Our server does not speak the binary tensor extension, so tensors go as JSON.
+# Runs under the client's Python. Tensors go as JSON here, in the binary extension in test_serving_clients.py.
 ASK = """
 import json, sys
 import numpy

@@ -611,6 +611,10 @@ class TestWhoMayAsk:
         for path in ("delay", "delay/versions/3", "delay/labels/v3"):
             answer = steady.ask("POST", f"/v1/models/{path}:predict", json={"instances": [row]})
             assert answer.json()["predictions"] == [4.0], answer.text
+        for path in ("models", "endpoints"):
+            answer = steady.ask("POST", f"/{path}/delay/invocations", json={"dataframe_records": [row]})
+            assert answer.json()["predictions"] == [4.0], answer.text
+        assert steady.ask("GET", "/").json() == {"status": "alive"}
         answer = steady.ask("POST", "/v1/models/delay/labels/v8:predict", json={"instances": [row]})
         assert answer.status_code == 404
         assert "no variant behind 'delay' is named 'v8'" in answer.json()["error"]

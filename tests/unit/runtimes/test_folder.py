@@ -1,4 +1,5 @@
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,14 @@ def test_written_and_read(tmp_path) -> None:
 def test_plain() -> None:
     assert plain(np.array([[1.0, np.nan]])) == [[1.0, None]]
     assert plain((np.int64(3), "a", None, [np.True_])) == [3, "a", None, [True]]
+    noon = datetime.fromisoformat("2024-03-01T12:00:00.000005")
+    east = noon.replace(tzinfo=timezone(timedelta(hours=2)))
+    assert plain([noon, east, b"\xff"]) == [
+        "2024-03-01T12:00:00.000005",
+        "2024-03-01T10:00:00.000005",
+        "/w==",
+    ]
+    assert plain(np.array([noon], dtype="datetime64[us]")) == ["2024-03-01T12:00:00.000005"]
 
 
 FIELDS = st.builds(

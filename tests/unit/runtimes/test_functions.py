@@ -1,8 +1,10 @@
 """Plain functions as models: what their annotations say, how they are stored, and what they answer."""
 
 import importlib.util
+import json
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict
 
@@ -24,6 +26,7 @@ from mlwright.model.registry import Field, Signature
 RULES = """
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +67,10 @@ def lying(x: float) -> float:
 
 def short(x: list[float]) -> list[float]:
     return x[:-1]
+
+
+def later(when: datetime, key: bytes) -> str:
+    return f"{when:%Y-%m-%d} {key!r}"
 
 
 def spread(x: float, *, times: int) -> list[float]:
@@ -407,3 +414,14 @@ def _loaded():
 
 
 _KEPT: dict[str, object] = {}
+
+
+def test_times_and_bytes_are_stored_as_json_has_them(rules, tmp_path) -> None:
+    example = {"when": [datetime.fromisoformat("2024-03-01T12:00:00")], "key": [b"\xff"]}
+    place = saved(rules.later, tmp_path, example)
+    assert json.loads((place / "input_example.json").read_text())["data"] == [["2024-03-01T12:00:00", "/w=="]]
+    model = FunctionRuntime().load(place)
+    try:
+        assert answers(model, example) == {"output": ["2024-03-01 b'\\xff'"]}
+    finally:
+        model.close()

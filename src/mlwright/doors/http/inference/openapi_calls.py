@@ -122,8 +122,8 @@ def _feedback(names: list[str]) -> Schema:
     ]
     receipt = {
         "type": "object",
-        "required": ["endpoint", "accepted"],
-        "properties": {"endpoint": _TEXT, "accepted": {"type": "integer"}, "repeated": {"type": "integer"}},
+        "required": ["accepted"],
+        "properties": {"accepted": {"type": "integer"}, "repeated": {"type": "integer"}},
     }
     refused = _NUMBERED | {"413": "More than 64 MiB.", "503": "The labels cannot be written now."}
     call = _call(
