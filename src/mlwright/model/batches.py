@@ -33,6 +33,25 @@ DTYPES: Final[Mapping[str, str]] = {
 """NumPy's name for each type a :class:`Field` may have: those of MLflow's column schema, then those that only tensors
 have."""
 
+DATATYPES: Final[Mapping[str, str]] = {
+    "double": "FP64",
+    "float": "FP32",
+    "float16": "FP16",
+    "long": "INT64",
+    "integer": "INT32",
+    "int8": "INT8",
+    "int16": "INT16",
+    "uint8": "UINT8",
+    "uint16": "UINT16",
+    "uint32": "UINT32",
+    "uint64": "UINT64",
+    "boolean": "BOOL",
+    "string": "BYTES",
+    "binary": "BYTES",
+    "datetime": "BYTES",
+}
+"""The Open Inference Protocol's name for each. A datetime is a text in ISO 8601, or INT64: microseconds."""
+
 REAL: Final = frozenset({"double", "float"})
 WHOLE: Final = frozenset({"long", "integer", "int8", "int16", "uint8", "uint16", "uint32", "uint64"})
 NUMBERS: Final = REAL | WHOLE | {"boolean", "float16"}

@@ -1,12 +1,18 @@
 """What was measured of a model behind an endpoint: service times, concurrency, memory, and what to make of them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 MOST_SAMPLES: Final = 200
 """So many service times are kept a batch size."""
+
+
+def quantile(ascending: Sequence[float], q: float) -> float:
+    """The smallest of some numbers that a share ``q`` of them does not exceed; NaN where there are none."""
+    size = len(ascending)
+    return ascending[max(0, min(size - 1, math.ceil(q * size) - 1))] if size else math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +28,7 @@ class Samples:
 
     def quantile(self, q: float) -> float:
         """The smallest time that a share ``q`` of the batches did not exceed."""
-        if not self.seconds:
-            return math.nan
-        return self.seconds[max(0, min(len(self.seconds) - 1, math.ceil(q * len(self.seconds)) - 1))]
+        return quantile(self.seconds, q)
 
     @property
     def mean(self) -> float:

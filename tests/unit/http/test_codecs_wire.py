@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mlwright.doors.http.inference import invocations, oip, oip_binary, surfaces, tfserving
 from mlwright.doors.http.inference.answering import headed, predictions
 from mlwright.doors.http.inference.exchange import Request
-from mlwright.doors.http.inference.parsing import deadline_of, new_id
+from mlwright.doors.http.inference.parsing import ask_of, deadline_of
 from mlwright.doors.http.inference.tensors import NUMPY, TYPES
 from mlwright.errors import BadRequest, SignatureMismatch, Unsupported
 from mlwright.model.registry import Field
@@ -304,7 +304,7 @@ def test_deadlines() -> None:
 
 
 def test_ids_are_never_the_same() -> None:
-    assert len({new_id() for _ in range(1000)}) == 1000
+    assert len({ask_of(request({}), form(), 1).id for _ in range(1000)}) == 1000
 
 
 # ---------------------------------------------------------------------- binary

@@ -34,7 +34,6 @@ def fill(counters: Counters) -> None:
     counters.variant("champion", 3, 1)
     counters.labels(3)
     counters.flagged(2)
-    counters.dropped(1)
     counters.scored(7, (0.02, 0.01), 0.0003, 50.0)
     counters.holding(9, 2)
     counters.mode("inline")
@@ -54,7 +53,7 @@ EXPECTED = {
     names.VARIANT_ERRORS: 1,
     names.LABELS: 3,
     names.FLAGGED: 2,
-    names.DROPPED: 1,
+    names.DROPPED: 0,
     names.QUEUE: 2,
     names.SCORING: 1,
     names.BATCH_ROWS: 1,

@@ -5,12 +5,13 @@ less than that is measured too slow.
 """
 
 import asyncio
-import math
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final, cast
+
+from mlwright.model.profiles import quantile
 
 _PATIENCE_S: Final = 5.0
 _WARM: Final = 0.15
@@ -27,8 +28,7 @@ class Fired:
 
     def quantile(self, q: float) -> float:
         """A quantile of the latencies, in seconds."""
-        ordered = sorted(self.latencies)
-        return ordered[max(0, math.ceil(q * len(ordered)) - 1)] if ordered else math.nan
+        return quantile(sorted(self.latencies), q)
 
 
 def fire(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Fired:

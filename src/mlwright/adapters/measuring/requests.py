@@ -11,25 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from mlwright.model.batches import DATATYPES
 from mlwright.ports.measuring import Load
 
-_DATATYPES: Final[Mapping[str, str]] = {
-    "double": "FP64",
-    "float": "FP32",
-    "float16": "FP16",
-    "long": "INT64",
-    "integer": "INT32",
-    "int8": "INT8",
-    "int16": "INT16",
-    "uint8": "UINT8",
-    "uint16": "UINT16",
-    "uint32": "UINT32",
-    "uint64": "UINT64",
-    "boolean": "BOOL",
-    "string": "BYTES",
-    "binary": "BYTES",
-    "datetime": "INT64",
-}
+_DATATYPES: Final = {**DATATYPES, "datetime": "INT64"}
 _NEAR: Final = 1e-6
 
 

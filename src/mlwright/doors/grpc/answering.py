@@ -9,7 +9,7 @@ import numpy as np
 from mlwright.doors.grpc.open_inference_pb2 import InferTensorContents, ModelInferResponse
 from mlwright.doors.http.inference import oip_binary
 from mlwright.doors.http.inference.answering import listed
-from mlwright.doors.http.inference.oip_answer import OURS
+from mlwright.doors.http.inference.oip_answer import OURS, ours_of
 from mlwright.doors.http.inference.parsing import refused
 from mlwright.errors import Fault, near_match
 from mlwright.model.batches import Array
@@ -58,7 +58,7 @@ def response_of(
         if array is not None:
             _add(response, name, array, raw)
         elif name in OURS:
-            _add_texts(response, name, _ours(answer, name), (answer.rows,), raw)
+            _add_texts(response, name, ours_of(answer, name), (answer.rows,), raw)
         else:
             near = near_match(name[:80], (*outputs, *OURS))
             raise refused([Fault(where=f"outputs.{name[:80]}", what="there is no such output", near=near)])
@@ -73,12 +73,6 @@ def response_of(
 def _described(name: str, datatype: str, shape: tuple[int, ...]) -> ModelInferResponse.InferOutputTensor:
     """An output whose values stand elsewhere. To append it is to copy it, which is faster than to make one."""
     return _Output(name=name, datatype=datatype, shape=shape)
-
-
-def _ours(answer: Answer, name: str) -> Sequence[str]:
-    if name == "prediction_id":
-        return answer.prediction_ids
-    return answer.variants if name == "variant" else answer.versions
 
 
 def _add(response: ModelInferResponse, name: str, array: Array, raw: bool) -> None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from grpc import StatusCode
 
+from mlwright.doors.http.inference.rendering import waiting
 from mlwright.errors import (
     BadRequest,
     Conflict,
@@ -49,11 +50,7 @@ def trailers_of(error: MlwrightError) -> tuple[tuple[str, str], ...]:
     """The stable name of the error, and when to come back: for people, and as gRPC's own retry policy reads it
     (https://github.com/grpc/proposal/blob/master/A6-client-retries.md)."""
     name = ("mlwright-error", error.code)
-    if not isinstance(error, Overloaded | ModelDown) or isinstance(error, DeadlinePassed):
+    told = waiting(error)
+    if not told or not isinstance(error, Overloaded | ModelDown):
         return (name,)
-    wait_s = max(error.retry_after_s, 0.0)
-    return (
-        name,
-        ("retry-after", str(max(1, round(wait_s + 0.499)))),
-        ("grpc-retry-pushback-ms", str(round(wait_s * 1000))),
-    )
+    return (name, *told, ("grpc-retry-pushback-ms", str(round(max(error.retry_after_s, 0.0) * 1000))))

@@ -13,10 +13,9 @@ from mlwright.doors.grpc.servicer import Calls
 from mlwright.doors.grpc.tracing import TracedCalls
 from mlwright.errors import MlwrightError, PortInUse
 from mlwright.stages.serving.batching import Batcher
-from mlwright.stages.serving.host import InferenceHost
+from mlwright.stages.serving.host import POLL_S, InferenceHost, follow
 from mlwright.stages.serving.spans import told
 
-POLL_S: Final = 0.25
 GRACE_S: Final = 10.0
 """How long requests in flight may take once the server is told to end."""
 
@@ -55,7 +54,7 @@ async def serve_until(
     try:
         server = build_server(calls, address, port, most_bytes=_most_bytes(host))
         await server.start()
-        polling = asyncio.create_task(_follow(host, poll_s))
+        polling = asyncio.create_task(follow(host, poll_s))
         if ready is not None:
             ready()
         await ended.wait()
@@ -106,14 +105,6 @@ def _options(most_bytes: int) -> Sequence[tuple[str, int]]:
 
 def _most_bytes(host: InferenceHost) -> int:
     return max((core.spec.serving.limits.body_bytes for core in host.cores.values()), default=8 << 20)
-
-
-async def _follow(host: InferenceHost, poll_s: float) -> None:
-    """Keep the host at the newest routes until cancelled."""
-    while True:
-        await asyncio.sleep(poll_s)
-        with suppress(Exception):  # whatever it is, the next look may succeed; requests are served meanwhile
-            await asyncio.to_thread(host.poll)
 
 
 async def _drain(batchers: Mapping[str, Batcher]) -> None:

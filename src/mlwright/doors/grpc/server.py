@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from mlwright.doors.http.listening import ensure_free
+from mlwright.doors.http.listening import ensure_free, loop_factory
 from mlwright.errors import MissingExtra
 from mlwright.stages.serving.host import InferenceHost
 
@@ -38,14 +38,5 @@ def serve_grpc(
 
     if not siblings:
         ensure_free(address, port)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run(host, address, port, ready))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop's: an empty call takes a sixth less of the processor on it."""
-    try:
-        import uvloop  # 20 ms, and there is none for every platform
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

@@ -23,8 +23,9 @@ from mlwright.doors.http.inference.exchange import Request
 from mlwright.doors.http.inference.oip_answer import OURS
 from mlwright.doors.http.inference.parsing import DEADLINE
 from mlwright.doors.http.inference.statistics import statistics
-from mlwright.doors.http.inference.tensors import DATATYPES
+from mlwright.doors.http.inference.versions import require_alone, require_standing, versions_of
 from mlwright.errors import BadRequest, MlwrightError, NotFound
+from mlwright.model.batches import DATATYPES
 from mlwright.model.registry import Field
 from mlwright.stages.serving.asks import Answer, Ask
 from mlwright.stages.serving.core import EndpointCore
@@ -154,7 +155,7 @@ class Calls:
         ours = [Field(name=name, type="string") for name in OURS if name not in taken]
         return wire.ModelMetadataResponse(
             name=core.spec.name,
-            versions=_versions(core),
+            versions=versions_of(core),
             platform="mlwright",
             inputs=[_metadata(each) for each in (*(given if form.keyed else ()), *form.inputs)],
             outputs=[_metadata(each) for each in (*form.outputs, *ours)],
@@ -260,15 +261,9 @@ class Calls:
         """
         core = self._host.core(name)
         if version:
-            live = _versions(core)
-            if version not in live:
-                raise NotFound.named(f"version behind {core.spec.name!r}", version[:80], live)
-            if alone and len(set(live)) > 1:
-                raise BadRequest(
-                    f"endpoint {core.spec.name!r} is in a rollout, which decides what version answers",
-                    why=f"versions {', '.join(live)} stand behind it",
-                    next_command="leave model_version empty",
-                )
+            require_standing(core, version)
+            if alone:
+                require_alone(core, "leave model_version empty")
         return core
 
 
@@ -325,11 +320,6 @@ def _read(kind: type[M], body: bytes) -> M:
         return read
     except DecodeError as error:
         raise BadRequest(f"the body is no {kind.__name__}") from error
-
-
-def _versions(core: EndpointCore) -> list[str]:
-    route = core.route
-    return list(dict.fromkeys(str(variant.version) for variant in route.variants)) if route else []
 
 
 def _metadata(each: Field) -> wire.ModelMetadataResponse.TensorMetadata:

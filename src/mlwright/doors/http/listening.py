@@ -1,8 +1,9 @@
-"""Listening sockets, and a server's end that leaves what comes after it to its caller."""
+"""Listening sockets, the event loop, and a server's end that leaves what comes after it to its caller."""
 
 import signal
 import socket
-from collections.abc import Iterator
+from asyncio import AbstractEventLoop, new_event_loop
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, current_thread, main_thread
 from types import FrameType
@@ -89,6 +90,15 @@ def quiet_signals() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def loop_factory() -> Callable[[], AbstractEventLoop]:
+    """uvloop's where there is one: an empty gRPC call takes a sixth less of the processor on it."""
+    try:
+        import uvloop  # 20 ms, and there is none for every platform
+    except ImportError:
+        return new_event_loop
+    return uvloop.new_event_loop
 
 
 def _family(address: str) -> socket.AddressFamily:

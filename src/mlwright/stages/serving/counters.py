@@ -30,6 +30,7 @@ LABELS: Final = "mlwright_labels"
 FLAGGED: Final = "mlwright_flagged_values"
 DEGRADED: Final = "mlwright_degraded"
 DROPPED: Final = "mlwright_log_dropped_records"
+"""0 here, so that it is there before anything is lost: the log's rings count (``rings.py``)."""
 MOVES: Final = "mlwright_batching_moves"
 RESTARTS: Final = "mlwright_model_process_restarts"
 LATENCY: Final = "mlwright_latency_seconds"
@@ -126,7 +127,7 @@ class Counters:
         )
         self._counts, self._amounts = block.counts, block.amounts
         self._latency, self._queue, self._scoring, self._batch = block.at[:4]
-        self._requests, self._rows, self._labels, self._flagged, self._dropped, self._moves = block.at[4:10]
+        self._requests, self._rows, self._labels, self._flagged, _, self._moves = block.at[4:10]
         self._in_flight, self._waiting, self._generation = block.at[10:]
         self._more: dict[tuple[str, str], tuple[memoryview[int], int]] = {}
         self._models: dict[Series, Block] = {}
@@ -172,10 +173,6 @@ class Counters:
     def flagged(self, number: int) -> None:
         """Values outside the contract were accepted or imputed."""
         self._counts[self._flagged] += number
-
-    def dropped(self, number: int) -> None:
-        """Records of predictions were lost before the log took them; what the log itself drops, it counts itself."""
-        self._counts[self._dropped] += number
 
     def scored(self, rows: int, waits: Sequence[float], seconds: float, now: float) -> None:
         """A batch was scored.

@@ -8,10 +8,9 @@ import numpy as np
 
 from mlwright.errors import BadRequest, Fault
 from mlwright.model.predictions import LabelBlock
+from mlwright.stages.serving.inputs import EARLIEST, LATEST
 
 MOST_FAULTS: Final = 20
-_EARLIEST: Final = -2_208_988_800_000_000
-_LATEST: Final = 253_402_300_799_999_999
 _MOST_REMEMBERED: Final = 100_000
 _MOST_LOOKED_UP: Final = 10_000
 
@@ -108,11 +107,11 @@ def _length_faults(block: LabelBlock) -> list[Fault]:
 
 def _time_faults(times: Sequence[int | None], name: str) -> list[Fault]:
     kinds = set(map(type, times))
-    if kinds <= {int} and (not times or (min(times) >= _EARLIEST and max(times) <= _LATEST)):  # type: ignore[type-var,operator]
+    if kinds <= {int} and (not times or (min(times) >= EARLIEST and max(times) <= LATEST)):  # type: ignore[type-var,operator]
         return []
     accepted = (int, type(None)) if name == "event_time" else (int,)
     return [
         Fault(where=f"{name}[{row}]", what=f"must be microseconds since 1970-01-01 UTC, not {time!r}")
         for row, time in enumerate(times)
-        if type(time) not in accepted or not (time is None or _EARLIEST <= time <= _LATEST)
+        if type(time) not in accepted or not (time is None or EARLIEST <= time <= LATEST)
     ][:MOST_FAULTS]

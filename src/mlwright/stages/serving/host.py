@@ -1,6 +1,8 @@
 """All endpoints of one inference process, and how they learn of new routes."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -14,6 +16,8 @@ from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.journal import Recorder
 from mlwright.stages.serving.slots import Slots
 
+POLL_S: Final = 0.25
+"""How often a process looks for new routes."""
 _LONGEST_WAIT_S: Final = 60.0
 _FLUSH_S: Final = 2.0
 """How long the end waits for the last spans to be sent."""
@@ -244,6 +248,14 @@ class InferenceHost:
                 next_command=f"mlwright deploy {name}",
             )
         return self._releasing
+
+
+async def follow(host: InferenceHost, poll_s: float) -> None:
+    """Keep the host at the newest routes, beside the event loop, until cancelled."""
+    while True:
+        await asyncio.sleep(poll_s)
+        with suppress(Exception):  # whatever it is, the next look may succeed; requests are served meanwhile
+            await asyncio.to_thread(host.poll)
 
 
 def _answers(core: EndpointCore) -> bool:

@@ -14,8 +14,8 @@ from mlwright.stages.serving.asks import Ask, Column
 from mlwright.stages.serving.lookups import Views
 from mlwright.stages.serving.rows import PLAIN, MixedKinds, Rows, packed
 
-_EARLIEST: Final = -2_208_988_800_000_000  # 1900-01-01
-_LATEST: Final = 253_402_300_799_999_999  # 9999-12-31
+EARLIEST: Final = -2_208_988_800_000_000  # 1900-01-01
+LATEST: Final = 253_402_300_799_999_999  # 9999-12-31
 _MOST_FAULTS: Final = 20
 _LARGEST: Final = 40
 _LOOKED_AT: Final = 256
@@ -296,12 +296,12 @@ class Intake:
 
 def time_faults(times: Sequence[int], name: str) -> list[Fault]:
     """A fault for each instant that is not a whole number of microseconds between the years 1900 and 9999, up to 20."""
-    if not times or (set(map(type, times)) == {int} and min(times) >= _EARLIEST and max(times) <= _LATEST):
+    if not times or (set(map(type, times)) == {int} and min(times) >= EARLIEST and max(times) <= LATEST):
         return []
     wrong = (
         Fault(where=f"{name}[{row}]", what=f"must be microseconds since 1970-01-01 UTC, not {time!r:.40}")
         for row, time in enumerate(times)
-        if type(time) is not int or not _EARLIEST <= time <= _LATEST
+        if type(time) is not int or not EARLIEST <= time <= LATEST
     )
     return list(islice(wrong, _MOST_FAULTS))
 

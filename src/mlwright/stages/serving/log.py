@@ -191,8 +191,7 @@ class PredictionLog:
 
     def dropped(self) -> dict[str, int]:
         """Rows that were lost because a ring was full, ever, by endpoint (``""``: of endpoints beyond the 29th)."""
-        with locked(self._lock, exclusive=False):
-            return dropped_rows(self._folder)
+        return dropped_rows(self._folder, self.rings())
 
     def compact(self, *, keep_open: Callable[[int], bool] | None = None) -> CompactReport:
         """Turn what the dead left in rings into journals, closed journals into segments, and merge small segments.

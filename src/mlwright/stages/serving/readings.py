@@ -10,13 +10,14 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Final, TypeAlias
 
 from mlwright.stages.serving.counters import IN_FLIGHT, PULSE, WAITING
+from mlwright.stages.serving.filing import locked
 from mlwright.stages.serving.slots import (
     AMOUNT,
     COUNT,
@@ -232,27 +233,9 @@ def _load(process: Process, living: Mapping[str, _File], now: float) -> ProcessL
     )
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Whether this is the only one that folds now; False instead of waiting."""
-    try:
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError:  # a folder that may only be read
-        yield False
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(descriptor)
-
-
 def _fold(folder: Path) -> None:
     """Add the dead to what is known of the dead, then remove their files. Dying on the way does no harm."""
-    with suppress(OSError), _alone(folder) as alone:
+    with suppress(OSError), locked(folder / _LOCK, exclusive=True, wait=False) as alone:
         if not alone:
             return
         known = _read_dead(folder)

@@ -13,7 +13,6 @@ of which encoding takes 1.1 and 5.0; the plain journal takes 4.1 and 14.9, and a
 """
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -44,7 +43,6 @@ class RingJournal:
         clock: Clock,
         *,
         bytes: int = RING_BYTES,
-        on_drop: Callable[[int], None] | None = None,
         drain_s: float = DRAIN_S,
         roll_bytes: int = ROLL_BYTES,
     ) -> None:
@@ -54,7 +52,6 @@ class RingJournal:
             folder: the log.
             clock: names the files.
             bytes: how much the ring holds.
-            on_drop: is told how many rows were dropped, each time.
             drain_s: seconds between two looks of the thread.
             roll_bytes: above this size a journal file is closed.
         """
@@ -63,7 +60,6 @@ class RingJournal:
         self._stem = f"{to_micros(clock.now())}-{os.getpid()}"
         self._bytes = max(64, bytes // 8 * 8)
         self._quarter = self._bytes // 4
-        self._on_drop = on_drop
         self._drain_s = drain_s
         self._ring: RingFile | None = None
         self._tail = 0
@@ -106,8 +102,6 @@ class RingJournal:
                 self._wake.set()
         elif lost:
             self._wake.set()
-            if self._on_drop is not None:
-                self._on_drop(lost)
         elif ring is None or len(frame) > self._quarter:
             self._journal.take((frame,))  # a block as large as the ring: its request may wait
         else:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -83,10 +83,15 @@ def take_over_rings(folder: Path, lock: Path, keep_open: Callable[[int], bool] |
     return done
 
 
-def dropped_rows(folder: Path) -> dict[str, int]:
-    """Rows that were lost because a ring was full, ever, by endpoint; the log's lock is held."""
-    counts = _read_drops(folder)
-    counts.update({each.name: each.dropped for each in ring_states(folder)})
+def dropped_rows(folder: Path, rings: Sequence[RingState]) -> dict[str, int]:
+    """Rows that were lost because a ring was full, ever, by endpoint. No lock is needed.
+
+    Args:
+        folder: the log.
+        rings: as they were just now: a ring that is taken over meanwhile then stands in the file as well, and counts
+            once; had the file been read first, it might stand in neither.
+    """
+    counts = {each.name: each.dropped for each in rings} | _read_drops(folder)
     total: dict[str, int] = {}
     for of_ring in counts.values():
         for endpoint, rows in of_ring.items():

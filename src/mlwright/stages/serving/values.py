@@ -66,19 +66,16 @@ class BoundChecks:
         """Whether no value is outside. It is asked of every batch: without a rule it costs nothing."""
         if not self._rules:
             return True
-        if batch.matrix is None:
-            return not any(
-                self._outside(rule, batch.column(rule.field)) for rule in self._rules if batch.has(rule.field)
-            )
-        if batch.names not in self._ranges:
-            self._ranges[batch.names] = self._compiled(batch.names)
-        ranges = self._ranges[batch.names]
-        if ranges is None:
-            return not any(
-                self._outside(rule, batch.column(rule.field)) for rule in self._rules if batch.has(rule.field)
-            )
-        low, high = ranges
-        return not bool(((batch.matrix < low) | (batch.matrix > high)).any())
+        if batch.matrix is not None:
+            if batch.names not in self._ranges:
+                self._ranges[batch.names] = self._compiled(batch.names)
+            ranges = self._ranges[batch.names]
+            if ranges is not None:
+                low, high = ranges
+                return not bool(((batch.matrix < low) | (batch.matrix > high)).any())
+        return not any(
+            self._outside(rule, batch.column(rule.field)) for rule in self._rules if batch.has(rule.field)
+        )
 
     def breaches(self, batch: Batch) -> list[Breach]:
         """All values outside, field by field."""

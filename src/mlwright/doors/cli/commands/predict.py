@@ -11,8 +11,8 @@ from mlwright.doors.cli.door import Door, command
 from mlwright.doors.cli.inference import Accepted, Answered, InferenceServer, inference_server
 from mlwright.doors.cli.readers import Column, as_column, read_rows
 from mlwright.doors.cli.show import table
-from mlwright.doors.http.inference.tensors import DATATYPES
 from mlwright.errors import DataError, NotFound, UsageError, near_match
+from mlwright.model.batches import DATATYPES
 from mlwright.model.instants import to_micros
 from mlwright.model.settings import EndpointSettings
 from mlwright.platform.facade import Platform

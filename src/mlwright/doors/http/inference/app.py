@@ -13,7 +13,8 @@ from mlwright.doors.http.inference.predicting import Way, answering
 from mlwright.doors.http.inference.rendering import Complaints, as_json, fault, status_of
 from mlwright.doors.http.inference.routing import Router, Target, refusing
 from mlwright.doors.http.inference.surfaces import Look, Overview, Surface
-from mlwright.errors import BadRequest, MlwrightError, NotFound, Overloaded
+from mlwright.doors.http.inference.versions import require_alone, require_standing
+from mlwright.errors import MlwrightError, NotFound, Overloaded
 from mlwright.stages.serving.batching import Batcher
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.host import InferenceHost
@@ -220,22 +221,16 @@ def _standing(core: EndpointCore, named: Named, *, alone: bool = False) -> str |
         BadRequest: others do as well.
     """
     version, label = named.get("version"), named.get("label")
-    if version is None and label is None:
-        return None
-    route = core.route
-    variants = route.variants if route else ()
-    live = {str(each.version): None for each in variants}
     if label is not None:
-        labels = {each.name: str(each.version) for each in variants}
+        route = core.route
+        labels = {each.name: str(each.version) for each in route.variants} if route else {}
         if label not in labels:
             raise NotFound.named(f"variant behind {core.spec.name!r}", label, labels)
         version = labels[label]
-    elif version not in live:
-        raise NotFound.named(f"version behind {core.spec.name!r}", str(version), live)
-    if alone and len(live) > 1:
-        raise BadRequest(
-            f"endpoint {core.spec.name!r} is in a rollout, which decides what version answers",
-            why=f"versions {', '.join(live)} stand behind it",
-            next_command=f"POST /v2/models/{core.spec.name}/infer",
-        )
+    elif version is not None:
+        require_standing(core, version)
+    else:
+        return None
+    if alone:
+        require_alone(core, f"POST /v2/models/{core.spec.name}/infer")
     return version

@@ -20,9 +20,9 @@ from mlwright.doors.http.inference.exchange import JSON, Request, Response
 from mlwright.doors.http.inference.parsing import Encode, Kept, decode, refused
 from mlwright.doors.http.inference.rendering import waiting
 from mlwright.errors import BadRequest, Fault, MlwrightError, Unsupported
-from mlwright.model.batches import REAL, WHOLE
 from mlwright.model.registry import Field
 from mlwright.stages.serving.asks import Ask
+from mlwright.stages.serving.cells import cell, guessed
 from mlwright.stages.serving.form import Form
 from mlwright.stages.serving.host import InferenceHost
 
@@ -37,15 +37,6 @@ _CODES: Final[Mapping[int, str]] = {
     501: "NOT_IMPLEMENTED",
     503: "TEMPORARILY_UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
-}
-_MISSING: Final = frozenset({"", "nan", "NaN", "NA", "N/A", "null", "None"})
-_BOOLEANS: Final[Mapping[str, bool]] = {
-    "true": True,
-    "false": False,
-    "1": True,
-    "0": False,
-    "1.0": True,
-    "0.0": False,
 }
 
 
@@ -182,7 +173,7 @@ def _csv(request: Request, table: rows.Table) -> Ask:
         each = plan.fields.get(name)
         assert isinstance(column, list)
         if each is None:
-            typed[name] = column if plan.form.inputs else [_guessed(cell) for cell in column]
+            typed[name] = column if plan.form.inputs else [guessed(text) for text in column]
         elif each.shape:
             faults.append(Fault(where=name, what="a tensor cannot be sent as CSV"))
         else:
@@ -194,38 +185,15 @@ def _cells(each: Field, column: list[str], faults: list[Fault]) -> list[object]:
     """A column of a CSV, by the type of its field; an empty cell is missing."""
     values: list[object] = []
     wrong = 0
-    for row, cell in enumerate(column):
+    for row, text in enumerate(column):
         try:
-            values.append(_cell(each.type, cell))
-        except (ValueError, KeyError, OverflowError):
+            values.append(cell(each.type, text))
+        except ValueError:
             values.append(None)
             wrong += 1
             if wrong <= MOST_FAULTS:
-                faults.append(Fault(where=f"{each.name}[{row}]", what=f"{shown(cell)} is no {each.type}"))
+                faults.append(Fault(where=f"{each.name}[{row}]", what=f"{shown(text)} is no {each.type}"))
     return values
-
-
-def _cell(kind: str, cell: str) -> object:
-    if kind not in REAL and kind not in WHOLE and kind not in ("boolean", "float16"):
-        return cell or None
-    text = cell.strip()
-    if text in _MISSING:
-        return None
-    if "_" in text:  # Python reads 1_000 as a number
-        raise ValueError(text)
-    if kind == "boolean":
-        return _BOOLEANS[text.lower()]
-    if kind in WHOLE and text.lstrip("+-").isdecimal():
-        return int(text)
-    return float(text)
-
-
-def _guessed(cell: str) -> object:
-    """A cell of a model without a signature: a number where it is one."""
-    try:
-        return _cell("long", cell)
-    except ValueError:
-        return cell
 
 
 def fault(error: MlwrightError, status: int) -> Response:

@@ -6,15 +6,14 @@ Form: https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-
 
 from mlwright.doors.http.inference.answering import encoded
 from mlwright.doors.http.inference.exchange import Response
+from mlwright.doors.http.inference.versions import versions_of
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.host import InferenceHost
 
 
 def status(core: EndpointCore, version: str | None) -> Response:
     """``GET /v1/models/{model}``: whether it is ready, and the versions that answer; 503 while none does."""
-    route = core.route
-    standing = [str(variant.version) for variant in route.variants] if route is not None else []
-    versions = [each for each in dict.fromkeys(standing) if version in (None, each)]
+    versions = [each for each in versions_of(core) if version in (None, each)]
     answer = {
         "name": core.spec.name,
         "ready": bool(versions),

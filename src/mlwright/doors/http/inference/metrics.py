@@ -178,9 +178,10 @@ def _of_process(process: Process, by: tuple[str, str]) -> Iterator[tuple[Series,
 
 def _of_rings(log: Path) -> Iterator[tuple[Series, list[float]]]:
     with suppress(OSError):
-        for ring in ring_states(log):
+        rings = ring_states(log)
+        for ring in rings:
             by = (("process", str(ring.pid)),)
             yield Series(_RING, MOST, by), [ring.waiting]
             yield Series(_RING_LIMIT, MOST, by), [ring.capacity]
-        for endpoint, rows in sorted(dropped_rows(log).items()):
+        for endpoint, rows in sorted(dropped_rows(log, rings).items()):
             yield Series(names.DROPPED, COUNT, (("endpoint", endpoint),)), [rows]

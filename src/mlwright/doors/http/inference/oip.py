@@ -31,7 +31,6 @@ from mlwright.doors.http.inference.parsing import (
     settle,
 )
 from mlwright.doors.http.inference.tensors import (
-    DATATYPES,
     LIMITS,
     TYPES,
     InferRequest,
@@ -39,7 +38,9 @@ from mlwright.doors.http.inference.tensors import (
     checked,
     column_of,
 )
+from mlwright.doors.http.inference.versions import versions_of
 from mlwright.errors import Fault
+from mlwright.model.batches import DATATYPES
 from mlwright.model.registry import Field
 from mlwright.stages.serving.asks import Ask, Column
 from mlwright.stages.serving.core import EndpointCore
@@ -337,8 +338,7 @@ def config(core: EndpointCore, version: str | None) -> Response:
 def _versions(core: EndpointCore, version: str | None) -> list[str]:
     if version is not None:
         return [version]
-    route = core.route
-    return list(dict.fromkeys(str(each.version) for each in route.variants)) if route is not None else []
+    return versions_of(core)
 
 
 def _described(each: Field) -> dict[str, object]:

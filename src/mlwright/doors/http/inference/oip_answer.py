@@ -137,7 +137,7 @@ class Writer:
             for name, array in answer.outputs.items()
         ]
         tensors += [
-            {"name": name, "datatype": "BYTES", "shape": [answer.rows], "data": _own(answer, name)}
+            {"name": name, "datatype": "BYTES", "shape": [answer.rows], "data": ours_of(answer, name)}
             for name in self._ours
         ]
         more = _parameters(answer) if answer.degraded is not None or answer.flags else b""
@@ -169,7 +169,7 @@ class Writer:
             if array is None:
                 if each.name not in self._ours:
                     continue  # a model without a signature has no such output
-                array = np.array(_own(answer, each.name), dtype=object)
+                array = np.array(ours_of(answer, each.name), dtype=object)
             if each.classes:
                 array = _classified(array, each.classes)
             described = _described(each.name, array)
@@ -208,7 +208,8 @@ def _described(name: str, array: Array) -> dict[str, object]:
     return described
 
 
-def _own(answer: Answer, name: str) -> Sequence[str]:
+def ours_of(answer: Answer, name: str) -> Sequence[str]:
+    """One of :data:`OURS`, a text a row."""
     if name == "prediction_id":
         return answer.prediction_ids
     return answer.versions if name == "model_version" else answer.variants

@@ -13,9 +13,9 @@ from mlwright import __version__
 from mlwright.doors.http.inference.answering import encoded
 from mlwright.doors.http.inference.exchange import JSON, Response
 from mlwright.doors.http.inference.openapi_calls import calls
-from mlwright.doors.http.inference.tensors import DATATYPES, LIMITS
+from mlwright.doors.http.inference.tensors import LIMITS
 from mlwright.errors import MlwrightError
-from mlwright.model.batches import NUMBERS, WHOLE
+from mlwright.model.batches import DATATYPES, NUMBERS, WHOLE
 from mlwright.model.registry import Field
 from mlwright.model.value_rules import ValueRule
 from mlwright.stages.serving.core import EndpointCore

@@ -12,7 +12,9 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 
 from mlwright.doors.http.inference.exchange import Response
+from mlwright.doors.http.inference.parsing import decode_as
 from mlwright.doors.http.inference.rendering import as_json
+from mlwright.doors.http.inference.versions import versions_of
 from mlwright.errors import BadRequest, Fault, near_match
 from mlwright.stages.serving.host import InferenceHost
 
@@ -75,11 +77,10 @@ def changed(host: InferenceHost, name: str, verb: Verb, body: bytes) -> Response
 
 def _entries(host: InferenceHost, name: str) -> Iterator[dict[str, str]]:
     status = host.status(name)
-    route = host.core(name).route
     reason = status.reason or ""
-    versions = list(dict.fromkeys(variant.version for variant in route.variants)) if route else []
+    versions = versions_of(host.core(name))
     for version in versions:
-        yield {"name": name, "version": str(version), "state": "READY", "reason": reason}
+        yield {"name": name, "version": version, "state": "READY", "reason": reason}
     if not versions:
         state = "LOADING" if status.loading else "UNAVAILABLE"
         yield {"name": name, "version": "", "state": state, "reason": reason}
@@ -96,13 +97,4 @@ def _version(given: object) -> int | None:
 
 
 def _read(decoder: msgspec.json.Decoder[T], body: bytes, empty: T) -> T:
-    if not body.strip():
-        return empty
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at ")
-        fault = Fault(where=path.strip("`") or "$", what=what)
-        raise BadRequest("the body does not have the form of this call", faults=[fault]) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest("the body is not JSON", why=str(error)) from error
+    return decode_as(decoder, body) if body.strip() else empty

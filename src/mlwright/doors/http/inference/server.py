@@ -11,13 +11,12 @@ from typing import Final
 
 from mlwright.doors.http.inference.app import InferenceApp
 from mlwright.doors.http.inference.connections import Connections, Limits
-from mlwright.doors.http.listening import bind, ensure_free, quiet_signals
+from mlwright.doors.http.listening import bind, ensure_free, loop_factory, quiet_signals
 from mlwright.errors import MlwrightError
-from mlwright.stages.serving.host import InferenceHost
+from mlwright.stages.serving.host import POLL_S, InferenceHost, follow
 
 __all__ = ["ensure_free", "serve"]
 
-POLL_S: Final = 0.25
 GRACE_S: Final = 10.0
 _BACKLOG: Final = 2048
 _OTHER_FILES: Final = 512
@@ -62,7 +61,7 @@ def serve(
         listener = bind(address, port, shared=True)
     with quiet_signals() as heard:
         try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(
                     _serving(host, listener, address, ready, (stop, heard), limits or Limits(), poll_s)
                 )
@@ -89,7 +88,7 @@ async def _serving(
             connections = Connections(app.find, names=names, limits=limits, complaints=app.complaints)
             _allow_files(limits.connections)
             server = await loop.create_server(connections.connect, sock=listener, backlog=_BACKLOG)
-            background = [loop.create_task(_follow(host, poll_s)), loop.create_task(connections.sweep())]
+            background = [loop.create_task(follow(host, poll_s)), loop.create_task(connections.sweep())]
             try:
                 if ready is not None and not ending.is_set():
                     ready()
@@ -120,14 +119,6 @@ async def end_listening(server: asyncio.Server, listener: socket.socket, connect
             await loop.connect_accepted_socket(connections.connect, each)
         except OSError:
             each.close()
-
-
-async def _follow(host: InferenceHost, poll_s: float) -> None:
-    """Keep the host at the newest routes until cancelled."""
-    while True:
-        await asyncio.sleep(poll_s)
-        with suppress(Exception):  # whatever it is, the next look may succeed; requests are served meanwhile
-            await asyncio.to_thread(host.poll)
 
 
 @contextmanager
@@ -167,11 +158,3 @@ def _allow_files(connections: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop  # 20 ms, and there is none for every platform
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

@@ -15,25 +15,6 @@ from mlwright.model.batches import Array
 from mlwright.model.registry import Field
 from mlwright.stages.serving.asks import Column
 
-DATATYPES: Final[Mapping[str, str]] = {
-    "double": "FP64",
-    "float": "FP32",
-    "float16": "FP16",
-    "long": "INT64",
-    "integer": "INT32",
-    "int8": "INT8",
-    "int16": "INT16",
-    "uint8": "UINT8",
-    "uint16": "UINT16",
-    "uint32": "UINT32",
-    "uint64": "UINT64",
-    "boolean": "BOOL",
-    "string": "BYTES",
-    "binary": "BYTES",
-    "datetime": "BYTES",
-}
-"""The protocol's datatype of each type of a field. A datetime is a text in ISO 8601, or INT64: microseconds."""
-
 NUMPY: Final[Mapping[str, str]] = {
     "BOOL": "?",
     "UINT8": "<u1",

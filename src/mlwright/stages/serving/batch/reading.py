@@ -14,11 +14,10 @@ from mlwright.errors import DataError
 from mlwright.model.batches import NUMBERS, REAL, WHOLE, Array
 from mlwright.model.registry import Field
 from mlwright.stages.serving.batch.job import Chunk, Plan
+from mlwright.stages.serving.cells import MISSING, cell_or_text
 
 Values: TypeAlias = pl.Series | list[Any]
 
-_MISSING: Final = ("", "nan", "NaN", "NA", "N/A", "null", "None")
-_BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 _ZONED: Final = ("%+", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z")
 _NAIVE: Final = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d")
 _MICROS: Final = pl.Datetime("us", "UTC")
@@ -221,7 +220,7 @@ def _whole_or(text: str) -> object:
 def _from_texts(each: Field, series: pl.Series) -> Values | Array:
     """A column of a CSV by the type of its field, as the answers to ``/invocations`` read it."""
     texts = series.str.strip_chars()
-    known = texts.is_not_null() & ~texts.is_in(_MISSING)
+    known = texts.is_not_null() & ~texts.is_in(sorted(MISSING))
     texts = texts.set(~known, None)
     if each.type != "boolean":
         kind = pl.Int64() if each.type in WHOLE else pl.Float64()
@@ -231,38 +230,7 @@ def _from_texts(each: Field, series: pl.Series) -> Values | Array:
             if not whole:
                 return numbers.fill_null(float("nan")).to_numpy()
             return numbers.to_list() if numbers.null_count() else numbers.to_numpy()
-    return [None if text is None else cell(each.type, text) for text in texts.to_list()]
-
-
-def cell(kind: str, text: str) -> object:
-    """One cell of a CSV by the type of its field; a text that is none of it stays a text."""
-    if kind == "boolean":
-        return _BOOLEANS.get(text.lower(), text)
-    if "_" in text:  # Python reads 1_000 as a number
-        return text
-    try:
-        return int(text) if kind in WHOLE and text.lstrip("+-").isdecimal() else float(text)
-    except ValueError:
-        return text
-
-
-def value_of(kind: str, text: str, *, guess: bool = False) -> object:
-    """One value that came as a text, by the type of its field; None is missing.
-
-    Args:
-        kind: the type of the field.
-        text: the value.
-        guess: whether there is no field: a number where it is one.
-    """
-    if kind not in NUMBERS or (guess and not text):
-        return text or None
-    plain = text.strip()
-    return None if plain in _MISSING and not guess else cell(kind, plain)
-
-
-def guessed(series: pl.Series) -> list[Any]:
-    """A column of a CSV for a model without a signature: numbers where they are."""
-    return [None if text in (None, "") else cell("long", text) for text in series.to_list()]
+    return [None if text is None else cell_or_text(each.type, text) for text in texts.to_list()]
 
 
 def _texts(series: pl.Series) -> list[Any]:

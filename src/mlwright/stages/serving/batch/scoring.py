@@ -25,12 +25,11 @@ from mlwright.stages.serving.asks import Answer, Ask, Column, Outcome
 from mlwright.stages.serving.batch.reading import (
     Rows,
     Values,
-    guessed,
     instants,
     plain_texts,
     typed,
-    value_of,
 )
+from mlwright.stages.serving.cells import cell_or_text, guessed
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.form import Form
 
@@ -188,7 +187,7 @@ class RowScorer:
 
     def _value(self, name: str, text: str) -> object:
         each = self._fields.get(name)
-        return value_of("long" if each is None else each.type, text, guess=each is None)
+        return guessed(text) if each is None else cell_or_text(each.type, text)
 
     def _columns(self, rows: Rows) -> dict[str, Column]:
         columns: dict[str, Column] = {}
@@ -370,7 +369,9 @@ def _field(where: str) -> str:
 def _untyped(values: Values) -> Column:
     if isinstance(values, list):
         return values
-    return guessed(values) if values.dtype == pl.String else _numbers_or_list(values)
+    if values.dtype == pl.String:
+        return [None if text is None else guessed(text) for text in values.to_list()]
+    return _numbers_or_list(values)
 
 
 def _numbers_or_list(values: pl.Series) -> Column:
