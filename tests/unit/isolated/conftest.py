@@ -20,7 +20,8 @@ MODEL = """
     import os, pathlib, signal, time
 
     class Predictor:
-        def __init__(self, folder):
+        def __init__(self, folder, conf):
+            folder = pathlib.Path(folder)
             if (folder / "broken").exists():
                 print("last words")
                 if (folder / "broken").read_text() == "dead":

@@ -48,6 +48,14 @@ def test_a_pickle_asks_for_its_versions(folder) -> None:
     assert "mlflow==3.1" not in lacks
 
 
+@pytest.mark.parametrize(
+    "asked", ["mlflow~=3.1", "mlflow<4,>=3", "MLflow_skinny!=3.0", "mlflow[extras]==3.1"]
+)
+def test_mlflow_is_asked_for_once(folder, asked) -> None:
+    (folder / "requirements.txt").write_text(f"{asked}\n", encoding="utf-8")
+    assert asked not in PyfuncRuntime().lacks(folder)
+
+
 def test_code_asks_for_packages_in_any_version(folder) -> None:
     text = (folder / "MLmodel").read_text(encoding="utf-8").replace("python_model", "data")
     (folder / "MLmodel").write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from mlwright.adapters.images.wheels import holds_its_sources, pack_installed, pack_source
 from mlwright.errors import EnvironmentFailed, EnvironmentUndecided, Fault, MissingExtra
@@ -24,6 +25,17 @@ _MACHINES: Final = {
     "arm64": "linux/arm64",
 }
 _SOURCE: Final = "mlwright"
+_HASHED: Final = (
+    "--quiet",
+    "--no-deps",
+    "--generate-hashes",
+    "--no-header",
+    "--no-annotate",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--only-binary",
+    ":all:",
+)
 
 
 def own_platform() -> str:
@@ -50,7 +62,13 @@ class InstalledPackages:
     def names(self) -> tuple[str, ...]:
         """All that are installed; see ``Packages.names``."""
         return tuple(
-            sorted({_name(each.metadata["Name"]) for each in distributions() if each.metadata["Name"]})
+            sorted(
+                {
+                    canonicalize_name(each.metadata["Name"])
+                    for each in distributions()
+                    if each.metadata["Name"]
+                }
+            )
         )
 
     def pins(self, roots: Sequence[str], python: str) -> tuple[Pin, ...]:
@@ -62,7 +80,7 @@ class InstalledPackages:
         while waiting:
             wanted, by = waiting.pop()
             needed = Requirement(wanted)
-            name = _name(needed.name)
+            name = canonicalize_name(needed.name)
             try:
                 there = distribution(name)
             except PackageNotFoundError:
@@ -90,29 +108,13 @@ class InstalledPackages:
         with TemporaryDirectory(prefix="mlwright-lock-") as name:
             wanted = Path(name) / "requirements.in"
             wanted.write_text("".join(f"{each}\n" for each in pins), encoding="utf-8")
-            words = [
-                "pip",
-                "compile",
-                str(wanted),
-                "--quiet",
-                "--no-deps",
-                "--generate-hashes",
-                "--no-header",
-            ]
-            words += [
-                "--no-annotate",
-                "--no-emit-index-url",
-                "--no-emit-find-links",
-                "--only-binary",
-                ":all:",
-            ]
-            words += ["--python-version", python, "--python-platform", _platform(platform)]
+            surroundings = ("--python-version", python, "--python-platform", _platform(platform))
             try:
-                done = self._uv(words)
+                done = self._uv(["pip", "compile", str(wanted), *_HASHED, *surroundings])
             except (EnvironmentUndecided, MissingExtra):
                 return None
         locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", done.out, re.MULTILINE))
-        complete = {_name(each) for each in locked} == {each.name for each in pins}
+        complete = {canonicalize_name(each) for each in locked} == {each.name for each in pins}
         return done.out if done.code == 0 and complete and "--hash=" in done.out else None
 
     def wheel(self, name: str, folder: Path) -> Path:
@@ -161,7 +163,3 @@ def _running() -> str:
 
 def _platform(asked: str) -> str:
     return _PLATFORMS.get(asked or own_platform(), "linux")
-
-
-def _name(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

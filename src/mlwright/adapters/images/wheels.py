@@ -12,7 +12,7 @@ import io
 import re
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from email.parser import HeaderParser
 from importlib.metadata import Distribution
 from pathlib import Path, PurePosixPath
@@ -104,14 +104,13 @@ def _place(path: PurePosixPath, info: str, data: str, made: Iterable[str]) -> st
 
 
 def _write(target: Path, contents: dict[str, tuple[bytes, bool]], info: str) -> Path:
-    rows = [
-        (name, f"sha256={_hash(data, 'sha256')}", str(len(data))) for name, (data, _) in _sorted(contents)
-    ]
+    ordered = sorted(contents.items())
+    rows = [(name, f"sha256={_hash(data, 'sha256')}", str(len(data))) for name, (data, _) in ordered]
     record = io.StringIO()
     csv.writer(record, lineterminator="\n").writerows([*rows, (f"{info}/RECORD", "", "")])
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, (data, runs) in _sorted(contents):
+        for name, (data, runs) in ordered:
             _add(archive, name, data, 0o755 if runs else 0o644)
         _add(archive, f"{info}/RECORD", record.getvalue().encode(), 0o644)
     return target
@@ -123,10 +122,6 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, mode: int) -> None:
     entry.create_system = 3  # Unix, wherever it is written
     entry.external_attr = (stat.S_IFREG | mode) << 16
     archive.writestr(entry, data)
-
-
-def _sorted(contents: dict[str, tuple[bytes, bool]]) -> Iterator[tuple[str, tuple[bytes, bool]]]:
-    return iter(sorted(contents.items()))
 
 
 def _hash(data: bytes, mode: str) -> str:

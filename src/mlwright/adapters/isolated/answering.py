@@ -31,14 +31,12 @@ def load(job: dict[str, Any]) -> Callable[[Rows], Any]:
     by = job["by"]
     if by == "python_function":
         return _by_mlflow(job)
-    if by == "mlwright_function":
-        shim = importlib.import_module("mlwright_function")
-        predictor = shim.Predictor(importlib.import_module("pathlib").Path(folder))
-        return lambda rows: predictor.predict(rows.all())
     spec: Any = importlib.util.spec_from_file_location("mlwright_loading", job["loaders"])
     loading = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loading)
-    model, _ = loading.LOADERS[by](folder, job["flavors"][by])
+    model, predict = loading.LOADERS[by](folder, job["flavors"][by])
+    if by == "mlwright_function":
+        return lambda rows: predict(rows.all())
     job["inputs"] = job["inputs"] or told_inputs(model)
     answer = SERVED[by](model, job)
     if not job["outputs"]:
@@ -48,7 +46,7 @@ def load(job: dict[str, Any]) -> Callable[[Rows], Any]:
 
 def _shown(answer: Callable[[Rows], Any], inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What a model without a signature gives: as it answers to a row of zeros; nothing where it does not."""
-    texts = {name: dtype for dtype, name in DTYPES.items()}
+    types = {**{name: name for name in NUMBERS}, **{dtype: name for name, dtype in DTYPES.items()}}
     zeros = [
         (
             each["name"],
@@ -62,7 +60,7 @@ def _shown(answer: Callable[[Rows], Any], inputs: list[dict[str, Any]]) -> list[
     except Exception:  # noqa: BLE001 - it may refuse zeros, and answer everything else
         return []
     return [
-        {"name": name, "type": texts.get(each.dtype.name, "string"), "shape": list(each.shape[1:])}
+        {"name": name, "type": types.get(each.dtype.name, "string"), "shape": list(each.shape[1:])}
         for name, each in found
     ]
 

@@ -64,12 +64,8 @@ class IsolatedEngine:
                 failure = failure or error
                 continue
             keep = partial(self._environments.build, plan.requirements, described.python)
-            signature = described.signature or _NOTHING
-            if not signature.inputs or not signature.outputs:
-                told = process.signature
-                signature = Signature(
-                    inputs=signature.inputs or told.inputs, outputs=signature.outputs or told.outputs
-                )
+            said, told = described.signature or _NOTHING, process.signature
+            signature = Signature(inputs=said.inputs or told.inputs, outputs=said.outputs or told.outputs)
             return IsolatedModel(signature, Supervision(process, start, keep))
         assert failure is not None
         raise failure

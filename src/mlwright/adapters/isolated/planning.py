@@ -55,7 +55,7 @@ def plans(described: Described) -> tuple[Plan, ...]:
     flavors, names = described.flavors, set(map(name_of, described.requirements))
     found = []
     if _FUNCTION in flavors:
-        found.append(Plan(by=_FUNCTION, requirements=_with(described.requirements, "pyyaml", "numpy")))
+        found.append(Plan(by=_FUNCTION, requirements=_with(described.requirements, "numpy")))
     native = next((each for each in _NATIVE if each in flavors), None)
     if native is not None:
         found.append(Plan(by=native, requirements=_natively(described, native)))

@@ -112,18 +112,16 @@ class ModelProcess:
                 messages.send(self._connection, messages.CALL, number, batch.rows, end, text)
                 found = self._answer(batch.rows, end)
             except TimeoutError:
-                self._late = self.lost = True
-                self.kill()
+                self._late = True
+                self._give_up()
                 raise ProcessLost(self.ending) from None
             except (messages.Gone, OSError) as error:
-                self.lost = True
-                self.kill()
+                self._give_up()
                 raise ProcessLost(self.ending) from error
             except ModelError:
                 raise  # its process waits for the next call
             except BaseException:
-                self.lost = True
-                self.kill()  # who knows what it is about to say
+                self._give_up()  # who knows what it is about to say
                 raise
             self.answered += 1
             if self._memory is not None and self._memory.size > KEPT:
@@ -203,6 +201,11 @@ class ModelProcess:
                 os.close(watched)
             self.gone.set()
 
+    def _give_up(self) -> None:
+        """End it: no call can be answered any more."""
+        self.lost = True
+        self.kill()
+
     def _load(self, job: Mapping[str, object]) -> None:
         self._connection.settimeout(self._limits.start_s)
         whole = {**job, "parent": os.getpid(), "home": self._home, "memory": self._limits.memory}
@@ -226,8 +229,7 @@ class ModelProcess:
             try:
                 self._replace(taken + start)  # so that the next call finds room for both
             except ModelError:
-                self.lost = True
-                self.kill()  # it waits for what it will not get
+                self._give_up()  # it waits for what it will not get
                 raise
             kind, number, theirs, start, text = messages.receive(self._connection)
         if kind == messages.FAULT:

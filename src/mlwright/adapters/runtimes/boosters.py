@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from mlwright.adapters.runtimes.columns import MatrixEncoder, fits_matrix, text_categories, width_of
+from mlwright.adapters.runtimes.columns import MatrixEncoder, fits_matrix, width_of
 from mlwright.adapters.runtimes.folder import MLMODEL, Package, failed, ours, write_package
-from mlwright.adapters.runtimes.outputs import fields_like, shaped
+from mlwright.adapters.runtimes.outputs import empty, fields_like, shaped
 from mlwright.errors import SignatureMismatch, UsageError
 from mlwright.model.batches import DTYPES, Array, Batch, batch_of
 from mlwright.model.registry import Field, Signature
@@ -43,7 +43,7 @@ class LoadedBooster:
         """
         output = self._output
         if not batch.rows:
-            return {output.name: np.empty((0, *(max(size, 0) for size in output.shape)), self._dtype)}
+            return {output.name: empty(output)}
         try:
             answer = self._predict(self._encoder.encode(batch))
         except ValueError as error:  # the error of either library is one
@@ -92,9 +92,19 @@ def save_booster(
     model: LoadedBooster,
     example: Mapping[str, Sequence[object]],
     categories: Mapping[str, Sequence[str]],
-    store: Callable[[], None],
+    store: Callable[[], object],
 ) -> None:
-    """Write a folder once the booster has answered to the example; ``store`` writes the booster itself.
+    """Write a folder once the booster has answered to the example.
+
+    Args:
+        folder: where to.
+        flavor: MLflow's name for the library.
+        conf: the keys of that flavor.
+        requirements: names of the packages to pin.
+        model: the booster, with its signature.
+        example: a few rows.
+        categories: the levels of the text inputs alone.
+        store: writes the booster itself.
 
     Raises:
         UsageError: it gives something else than the signature says.
@@ -113,7 +123,7 @@ def save_booster(
         example=example,
         answers=answers,
         requirements=requirements,
-        own=ours(signature, text_categories(signature, categories)),
+        own=ours(signature, categories),
     )
 
 

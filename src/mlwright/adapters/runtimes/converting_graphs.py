@@ -130,17 +130,16 @@ def _of_torch(package: Package) -> tuple[Any, Signature]:
 
     from mlwright.adapters.runtimes import torch_files
 
-    loaded = torch_files.load(package.folder, "pytorch")
+    loaded = torch_files.load(package)
     signature = loaded.signature
     batch = batch_of(signature.inputs, _example(package, signature))
     with torch.no_grad():
-        given = tuple(loaded.arguments(batch))
-        several = tuple(torch.cat([each, each]) if len(each) == 1 else each for each in given)
+        several, rows = torch_files.of_any_length(loaded.arguments(batch))
         program = torch.onnx.export(
             loaded.module,
             several,
             dynamo=True,
-            dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in several),
+            dynamic_shapes=rows,
             input_names=[each.name for each in signature.inputs] if len(several) > 1 else [_INPUT],
             output_names=[each.name for each in signature.outputs] or None,
             verbose=False,

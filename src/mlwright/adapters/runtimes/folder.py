@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from mlwright.adapters.runtimes.schemas import fields_of, schema_of
@@ -68,15 +69,6 @@ def ours(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """Where a folder's input example lies, and MLflow's word for its form (``dataframe``, ``ndarray`` …)."""
-
-    path: str
-    kind: str
-    orient: str = "split"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """What an MLflow Model folder says of itself.
 
@@ -88,7 +80,8 @@ class Package:
     signature: Signature | None = None
     requirements: tuple[str, ...] = ()
     python: str = ""
-    example: Example | None = None
+    example: str = ""
+    """The file with its input example."""
     mlflow_version: str = ""
     ours: Ours | None = None
 
@@ -155,13 +148,13 @@ def read_example(package: Package) -> Columns | None:
     Raises:
         ModelLoadFailed: the file that MLmodel names cannot be read.
     """
-    if package.example is None:
+    if not package.example:
         return None
-    path = package.file(package.example.path)
+    path = package.file(package.example)
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise failed(f"{package.example.path} cannot be read", path, error) from error
+        raise failed(f"{package.example} cannot be read", path, error) from error
     return _columns(held, package)
 
 
@@ -172,6 +165,14 @@ def lacking(requirements: Sequence[str], *, exact: Collection[str] = ()) -> tupl
     the requirement pins. Lines that are no requirement (options, addresses) are passed over.
     """
     return tuple(each for each in requirements if _lacks(each, exact))
+
+
+def name_of(requirement: str) -> str:
+    """The name of the package that a requirement is for, as PEP 503 normalises it; empty where it is none."""
+    try:
+        return canonicalize_name(Requirement(requirement).name)
+    except InvalidRequirement:
+        return ""
 
 
 def write_package(
@@ -311,14 +312,9 @@ def _python(folder: Path, flavors: Mapping[str, Mapping[str, object]]) -> str:
     return str(named or flavors.get("python_function", {}).get("python_version") or "")
 
 
-def _example(described: object) -> Example | None:
-    if not isinstance(described, dict) or not isinstance(described.get("artifact_path"), str):
-        return None
-    return Example(
-        path=described["artifact_path"],
-        kind=str(described.get("type") or ""),
-        orient=str(described.get("pandas_orient") or "split"),
-    )
+def _example(described: object) -> str:
+    path = described.get("artifact_path") if isinstance(described, dict) else None
+    return path if isinstance(path, str) else ""
 
 
 def _columns(held: object, package: Package) -> Columns | None:
@@ -352,13 +348,13 @@ def _lacks(line: str, exact: Collection[str]) -> bool:
         pinned = [Version(each.version) for each in asked.specifier if each.operator in ("==", "===")]
     except InvalidVersion:
         return False
-    return _canonical(asked.name) in {_canonical(each) for each in exact} and any(
+    return canonicalize_name(asked.name) in map(canonicalize_name, exact) and any(
         each.release[:2] != installed.release[:2] for each in pinned
     )
 
 
 def _installed(name: str) -> tuple[str, str] | None:
-    for each in _SAME.get(_canonical(name), (name,)):
+    for each in _SAME.get(canonicalize_name(name), (name,)):
         try:
             return each, version(each)
         except PackageNotFoundError:
@@ -369,7 +365,3 @@ def _installed(name: str) -> tuple[str, str] | None:
 def _pinned(name: str) -> str:
     found = _installed(name)
     return "==".join(found) if found else name
-
-
-def _canonical(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")

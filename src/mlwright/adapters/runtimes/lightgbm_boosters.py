@@ -41,7 +41,6 @@ def save(
             f"{type(model).__name__} cannot be saved", why="it must be a fitted model of LightGBM"
         )
     used = text_categories(signature, categories)
-    path = folder / MODEL_FILE
     save_booster(
         folder,
         flavor="lightgbm",
@@ -55,42 +54,20 @@ def save(
         example=example,
         categories=used,
         # no path of ours inside: the folder can move
-        store=lambda: _write(path, booster.model_to_string()),
+        store=lambda: (folder / MODEL_FILE).write_text(booster.model_to_string(), encoding="utf-8"),
     )
 
 
 def load(package: Package) -> LoadedBooster:
     """Load a folder; see ``ModelRuntime.load``."""
-    flavor = package.flavor("lightgbm")
-    path = package.file(flavor.get("data"), "model.lgb")
-    kind = str(flavor.get("model_class") or "lightgbm.basic.Booster")
-    try:
-        if kind.endswith(".Booster") and path.suffix not in (".pkl", ".skops"):
-            text = path.read_bytes()
-            if not is_whole(text):
-                raise ValueError("the trees are not those that it announces: it was cut short or changed")
-            booster = lightgbm.Booster(model_str=text.decode())
-            return loaded(package, _values(booster), booster.num_feature(), _names(booster))
-        model = _stored(path, flavor)
-    except MlwrightError:
-        raise
-    except Exception as error:  # a damaged file makes LightGBM, pickle and skops raise all sorts of errors
-        raise failed(f"{path.name} cannot be loaded", path, error) from error
-    held = booster_of(model)
-    if held is None:
-        raise failed(f"{path.name} holds a {type(model).__name__}, not a fitted model of LightGBM", path)
+    model, held = _stored(package)
     return loaded(package, _estimated(model, held), held.num_feature(), _names(held))
 
 
 def stored_booster(package: Package) -> tuple[lightgbm.Booster, Sequence[str]]:
     """The booster of a folder that :func:`load` loads, and the names it was fitted with."""
-    flavor = package.flavor("lightgbm")
-    path = package.file(flavor.get("data"), "model.lgb")
-    kind = str(flavor.get("model_class") or "lightgbm.basic.Booster")
-    plain = kind.endswith(".Booster") and path.suffix not in (".pkl", ".skops")
-    found = lightgbm.Booster(model_file=str(path)) if plain else booster_of(_stored(path, flavor))
-    assert found is not None, "load refuses what holds none"
-    return found, _names(found)
+    _, held = _stored(package)
+    return held, _names(held)
 
 
 def is_whole(text: bytes) -> bool:
@@ -130,7 +107,32 @@ def _estimated(model: Any, booster: lightgbm.Booster) -> Predict:
     return predict
 
 
-def _stored(path: Path, flavor: Mapping[str, object]) -> object:
+def _stored(package: Package) -> tuple[object, lightgbm.Booster]:
+    """What a folder holds, a booster or an estimator, and the booster in it."""
+    flavor = package.flavor("lightgbm")
+    path = package.file(flavor.get("data"), "model.lgb")
+    kind = str(flavor.get("model_class") or "lightgbm.basic.Booster")
+    plain = kind.endswith(".Booster") and path.suffix not in (".pkl", ".skops")
+    try:
+        model = _text(path) if plain else _estimator(path, flavor)
+    except MlwrightError:
+        raise
+    except Exception as error:  # a damaged file makes LightGBM, pickle and skops raise all sorts of errors
+        raise failed(f"{path.name} cannot be loaded", path, error) from error
+    held = booster_of(model)
+    if held is None:
+        raise failed(f"{path.name} holds a {type(model).__name__}, not a fitted model of LightGBM", path)
+    return model, held
+
+
+def _text(path: Path) -> lightgbm.Booster:
+    text = path.read_bytes()
+    if not is_whole(text):
+        raise ValueError("the trees are not those that it announces: it was cut short or changed")
+    return lightgbm.Booster(model_str=text.decode())
+
+
+def _estimator(path: Path, flavor: Mapping[str, object]) -> object:
     """What MLflow stored of an estimator; a registered version, see ``SklearnRuntime.load``."""
     if path.suffix != ".skops":
         with path.open("rb") as file:
@@ -148,7 +150,3 @@ def _names(booster: lightgbm.Booster) -> Sequence[str]:
     """The names it was fitted with; none where LightGBM made them up."""
     names: list[str] = booster.feature_name()
     return () if names == [f"Column_{at}" for at in range(len(names))] else names
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

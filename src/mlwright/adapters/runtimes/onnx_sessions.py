@@ -14,7 +14,7 @@ import onnxruntime
 
 from mlwright.adapters.runtimes.columns import MatrixEncoder, fits_matrix, width_of
 from mlwright.adapters.runtimes.folder import MLMODEL, Package, failed
-from mlwright.adapters.runtimes.outputs import shaped
+from mlwright.adapters.runtimes.outputs import empty, shaped
 from mlwright.adapters.runtimes.schemas import type_of
 from mlwright.errors import ModelLoadFailed, SignatureMismatch
 from mlwright.model.batches import DTYPES, NUMBERS, Array, Batch
@@ -55,7 +55,7 @@ class LoadedOnnx:
             SignatureMismatch: the graph refuses the values.
         """
         if not batch.rows:
-            return {each.name: _empty(each) for each in self._outputs}
+            return {each.name: empty(each) for each in self._outputs}
         feed = self._feed(batch)
         try:
             answers = self._run(self._names, feed)
@@ -225,10 +225,6 @@ def _unzipped(answer: Any) -> Array:
     if isinstance(answer, list) and answer and isinstance(answer[0], dict):
         return np.array([list(each.values()) for each in answer])
     return np.asarray(answer)
-
-
-def _empty(each: Field) -> Array:
-    return np.empty((0, *(max(size, 0) for size in each.shape)), dtype=DTYPES[each.type])
 
 
 def _short(error: Exception) -> str:

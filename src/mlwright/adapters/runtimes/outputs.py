@@ -49,6 +49,11 @@ def shaped(each: Field, array: Array) -> Array:
     return array
 
 
+def empty(each: Field) -> Array:
+    """An output of no rows."""
+    return np.empty((0, *(max(size, 0) for size in each.shape)), dtype=DTYPES[each.type])
+
+
 def arrays_of(result: object) -> list[Array]:
     """The arrays of a result: the columns of a data frame, the items of a list of arrays, or the array itself."""
     if isinstance(result, np.ndarray):

@@ -16,7 +16,7 @@ import skops.io
 
 from mlwright.adapters.runtimes.columns import MatrixEncoder, fits_matrix, is_matrix
 from mlwright.adapters.runtimes.folder import MLMODEL, Package, failed, read_example
-from mlwright.adapters.runtimes.outputs import fields_like, named
+from mlwright.adapters.runtimes.outputs import empty, fields_like, named
 from mlwright.adapters.runtimes.parts import estimators_in, few_threads, wants_openmp
 from mlwright.adapters.runtimes.trust import check_trees, types_to_trust
 from mlwright.errors import MlwrightError, SignatureMismatch
@@ -60,8 +60,7 @@ class LoadedPickled:
         outputs = self.signature.outputs
         if not batch.rows:
             return {each.name: empty(each) for each in outputs}
-        result = self.answer(batch)
-        return named(outputs, result)
+        return named(outputs, self.answer(batch))
 
     def answer(self, batch: Batch) -> object:
         """What the estimator's own method gives."""
@@ -126,11 +125,6 @@ def frame_of(signature: Signature, batch: Batch) -> object:
             for name, column in columns.items()
         }
     )
-
-
-def empty(each: Field) -> Array:
-    """An output of no rows."""
-    return np.empty((0, *(max(size, 0) for size in each.shape)), dtype=DTYPES[each.type])
 
 
 def _stored(flavor: Mapping[str, object], path: Path) -> Any:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from mlwright.adapters.runtimes.folder import MLMODEL, failed, lacking, read_package
+from mlwright.adapters.runtimes.folder import MLMODEL, failed, lacking, name_of, read_package
+from mlwright.adapters.runtimes.schemas import COLUMNS
 from mlwright.errors import MissingExtra, ModelError, SignatureMismatch, UsageError
 from mlwright.model.batches import DTYPES, Array, Batch
 from mlwright.model.registry import Field, Signature
@@ -57,8 +58,8 @@ class PyfuncRuntime:
         """mlflow where it is not here, and every requirement that is not; a pickled model's own in their versions."""
         package = read_package(folder)
         conf = package.flavor(self.flavor)
-        others = [each for each in package.requirements if _named(each) not in _MLFLOW]
-        exact = {_named(each) for each in others} if _is_pickled(conf) else ()
+        others = [each for each in package.requirements if name_of(each) not in _MLFLOW]
+        exact = {name_of(each) for each in others} if _is_pickled(conf) else ()
         needed = () if find_spec("mlflow") is not None else ("mlflow-skinny",)
         pandas = () if find_spec("pandas") is not None else ("pandas",)
         return (*needed, *pandas, *lacking(others, exact=exact))
@@ -88,7 +89,7 @@ class LoadedPyfunc:
     def __init__(self, model: Any, signature: Signature) -> None:
         self.signature: Final = signature
         self._model = model
-        self._tensors = any(each.shape or not _is_column(each) for each in signature.inputs)
+        self._tensors = any(each.shape or each.type not in COLUMNS for each in signature.inputs)
         # MLflow gives one tensor without a name as it is, and several by name
         self._alone = self._tensors and _unnamed(model)
 
@@ -194,16 +195,8 @@ def _plain(array: Array) -> Array:
     return array.astype(object) if array.dtype.kind in "US" else array
 
 
-def _named(requirement: str) -> str:
-    return requirement.partition(";")[0].strip().split("==")[0].split("[")[0].split(">")[0].strip().lower()
-
-
 def _is_pickled(conf: Mapping[str, object]) -> bool:
     return any(key in conf for key in ("python_model", "cloudpickle_version", "pickle_module_name"))
-
-
-def _is_column(each: Field) -> bool:
-    return each.type in ("string", "long", "integer", "double", "float", "boolean", "binary", "datetime")
 
 
 def _unnamed(model: Any) -> bool:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlwright.adapters.runtimes.folder import lacking, read_package
+from mlwright.adapters.runtimes.folder import lacking, name_of, read_package
 from mlwright.errors import MissingExtra
 from mlwright.model.registry import Signature
 from mlwright.ports.runtimes import LoadedModel
@@ -49,9 +49,7 @@ class PytorchRuntime:
         """
         from mlwright.adapters.runtimes import torch_files  # torch is imported already
 
-        torch_files.save(
-            model, folder, self.flavor, signature=signature, example=example, categories=categories
-        )
+        torch_files.save(model, folder, signature=signature, example=example, categories=categories)
 
     def lacks(self, folder: Path) -> tuple[str, ...]:
         """torch where it is not here; of a pickled module everything that it was stored with, torch in its version."""
@@ -72,9 +70,9 @@ class PytorchRuntime:
         except ModuleNotFoundError as error:
             raise MissingExtra.needed("a PyTorch model", "torch") from error
 
-        return torch_files.load(folder, self.flavor)
+        return torch_files.load(read_package(folder))
 
 
 def _torch_of(requirements: Sequence[str]) -> tuple[str, ...]:
-    named = tuple(each for each in requirements if each.partition("=")[0].strip().lower() == "torch")
+    named = tuple(each for each in requirements if name_of(each) == "torch")
     return named or ("torch",)

@@ -9,7 +9,8 @@ import numpy as np
 from mlwright.model.batches import DTYPES, Array
 from mlwright.model.registry import Field
 
-_COLUMNS: Final = frozenset({"boolean", "integer", "long", "float", "double", "string", "binary", "datetime"})
+COLUMNS: Final = frozenset({"boolean", "integer", "long", "float", "double", "string", "binary", "datetime"})
+"""The types of MLflow's column schema; the others are those of tensors alone."""
 _NUMPY: Final[Mapping[str, str]] = {
     **{dtype: name for name, dtype in DTYPES.items() if dtype not in ("object", "datetime64[us]")},
     "object": "string",
@@ -41,7 +42,7 @@ def fields_of(schema: object, *, alone: str) -> tuple[Field, ...]:
 
 def schema_of(fields: Sequence[Field]) -> str:
     """The schema of fields: of tensors where one has a shape or a type that columns have not."""
-    if any(each.shape or each.type not in _COLUMNS for each in fields):
+    if any(each.shape or each.type not in COLUMNS for each in fields):
         return json.dumps([_tensor(each) for each in fields])
     return json.dumps([{"type": each.type, "name": each.name, "required": each.required} for each in fields])
 
@@ -88,7 +89,7 @@ def _field(described: Mapping[str, Any], fallback: str) -> Field:
     if kind == "array":
         inner = _field({**described["items"], "name": name}, name)
         return Field(name=name, type=inner.type, required=required, shape=(-1, *inner.shape))
-    if kind not in _COLUMNS:
+    if kind not in COLUMNS:
         raise ValueError(f"column {name!r} is of type {kind!r}, which has no array form")
     return Field(name=name, type=kind, required=required)
 

@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from mlwright.adapters.runtimes.folder import Package, failed, ours, plain, read_package, write_package
+from mlwright.adapters.runtimes.folder import Package, failed, ours, plain, write_package
 from mlwright.adapters.runtimes.torch_running import Graph, LoadedTorch, program_fields, torch
 from mlwright.errors import MlwrightError, ModelUntrusted, UsageError
 from mlwright.model.batches import batch_of
 from mlwright.model.registry import Signature
 
+_FLAVOR: Final = "pytorch"
 _DATA: Final = "data"
 _EXPORTED: Final = "model.pt2"
 _PICKLED: Final = "model.pth"
@@ -38,7 +39,6 @@ def accepts(model: object) -> bool:
 def save(
     model: Any,
     folder: Path,
-    flavor: str,
     *,
     signature: Signature,
     example: Mapping[str, Sequence[object]],
@@ -72,7 +72,7 @@ def save(
             )
     write_package(
         folder,
-        flavor=flavor,
+        flavor=_FLAVOR,
         conf={"model_data": _DATA, "pytorch_version": str(torch.__version__)},
         function={
             "loader_module": "mlflow.pytorch",
@@ -88,10 +88,9 @@ def save(
     )
 
 
-def load(folder: Path, flavor: str) -> LoadedTorch:
+def load(package: Package) -> LoadedTorch:
     """Load a folder; see ``ModelRuntime.load``."""
-    package = read_package(folder)
-    data = package.file(package.flavor(flavor).get("model_data"), _DATA)
+    data = package.file(package.flavor(_FLAVOR).get("model_data"), _DATA)
     exported, pickled = data / _EXPORTED, data / _PICKLED
     path = pickled if pickled.is_file() else exported
     if not path.is_file():
@@ -136,10 +135,7 @@ def _is_script(path: Path) -> bool:
 
 
 def _scripted(path: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # torch.jit is no longer developed; it still reads
+    with _quietly():
         return torch.jit.load(str(path), map_location="cpu")
 
 
@@ -151,10 +147,15 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _exported(module: Any, given: Sequence[Any]) -> Any:
+def of_any_length(given: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[dict[int, Any], ...]]:
+    """Arguments to export a module with, and what says of each that its first axis may have any length."""
     # An axis of the length 1 in the example is taken for fixed: two rows or more say that it is not.
     several = tuple(torch.cat([each, each]) if len(each) == 1 else each for each in given)
-    rows = tuple({0: torch.export.Dim.DYNAMIC} for _ in several)
+    return several, tuple({0: torch.export.Dim.DYNAMIC} for _ in several)
+
+
+def _exported(module: Any, given: Sequence[Any]) -> Any:
+    several, rows = of_any_length(given)
     try:
         return torch.export.export(module, several, dynamic_shapes=rows)
     except Exception as error:

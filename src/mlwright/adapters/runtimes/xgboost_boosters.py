@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import xgboost
@@ -68,7 +68,7 @@ def save(
         model=LoadedBooster(_values(held), signature, used, held.feature_names or ()),
         example=example,
         categories=used,
-        store=lambda: _write(folder / MODEL_FILE, data),
+        store=lambda: (folder / MODEL_FILE).write_bytes(data),
     )
 
 
@@ -135,7 +135,3 @@ def _labels(values: Predict) -> Predict:
         return most
 
     return predict
-
-
-def _write(path: Path, data: Any) -> None:
-    path.write_bytes(data)

@@ -186,15 +186,14 @@ def _torch(folder: str, flavor: dict[str, Any]) -> Loaded:
     inside = os.path.join(folder, flavor.get("model_data") or "data")
     path = os.path.join(inside, "model.pth") if os.path.isdir(inside) else inside
     program = os.path.join(inside, "model.pt2")
-    try:
-        if os.path.exists(program):
-            model = torch.export.load(program).module()
-        else:
+    if os.path.exists(program):
+        model = torch.export.load(program).module()  # it has no other state than the exported one
+    else:
+        try:
             model = torch.jit.load(path, map_location="cpu")
-    except RuntimeError:
-        # A whole module is a pickle: without MLflow, which asks for it, it is refused, and the proof says so.
-        model = torch.load(path, map_location="cpu", weights_only=True)
-    if not os.path.exists(program):  # an exported program has no other state
+        except RuntimeError:
+            # A whole module is a pickle: without MLflow, which asks for it, it is refused, and the proof says so.
+            model = torch.load(path, map_location="cpu", weights_only=True)
         model.eval()
 
     def predict(example: Any) -> Any:

@@ -9,7 +9,6 @@ from mlwright.ports.streams import Record, Result
 
 @dataclass(slots=True)
 class _Hand:
-    consumer: int
     since: float
     deliveries: int
 
@@ -24,7 +23,6 @@ class StreamMemory:
     clock: Callable[[], float] = monotonic
     unread: int = 0
     hands: dict[str, _Hand] = field(default_factory=dict)
-    consumers: int = 0
 
     def add(self, fields: dict[str, str]) -> str:
         """Send one record; returns its id."""
@@ -41,8 +39,6 @@ class MemoryRecordStream:
 
     def __init__(self, memory: StreamMemory | None = None) -> None:
         self.memory = memory or StreamMemory()
-        self.memory.consumers += 1
-        self._number = self.memory.consumers
 
     @property
     def name(self) -> str:
@@ -82,5 +78,5 @@ class MemoryRecordStream:
         """See ``RecordStream.close``."""
 
     def _handed(self, id: str, fields: dict[str, str], deliveries: int) -> Record:
-        self.memory.hands[id] = _Hand(self._number, self.memory.clock(), deliveries)
+        self.memory.hands[id] = _Hand(self.memory.clock(), deliveries)
         return Record(id=id, fields=dict(fields), deliveries=deliveries)
