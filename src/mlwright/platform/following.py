@@ -1,6 +1,7 @@
 """Endpoints that follow their alias: what an alias points to is what is served, without anybody deploying it."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
@@ -10,6 +11,7 @@ from mlwright.model.ids import EndpointName
 from mlwright.model.ledger import Edge, Node
 from mlwright.model.registry import ModelVersion, parse_model_ref
 from mlwright.model.settings import EndpointSettings
+from mlwright.platform.reading import reading
 from mlwright.ports.clock import Clock
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.registry import store as registry
@@ -27,7 +29,7 @@ class FollowJourney:
 
     def routes(self) -> list[Route]:
         """The route of each endpoint that has one."""
-        with self._engine.connect().execution_options(mlwright_read=True) as tx:
+        with reading(self._engine) as tx:
             return serving.list_routes(tx)
 
     def point(self, endpoint: str, ref: str) -> Route:
@@ -68,7 +70,7 @@ class FollowJourney:
             return self._set(tx, settings.name, registry.resolve(tx, f"{model}@{alias}"))
 
     def _moved(self, settings: EndpointSettings) -> bool:
-        with self._engine.connect().execution_options(mlwright_read=True) as tx:
+        with reading(self._engine) as tx:
             route = serving.current_route(tx, EndpointName(settings.name))
             if route is None or len(route.variants) != 1:
                 return False
@@ -79,9 +81,7 @@ class FollowJourney:
 
     def _set(self, tx: Connection, endpoint: str, version: ModelVersion) -> Route:
         now = self._clock.now()
-        whole = Variant(name=CHAMPION, model=version.model, version=version.version, share=1.0)
-        route = serving.set_route(tx, EndpointName(endpoint), [whole], at=now)
-        ledger.set_mark(tx, f"champion-since:{endpoint}", now.isoformat())
+        route = stand_behind(tx, EndpointName(endpoint), version, now)
         ledger.append_audit(
             tx,
             now,
@@ -90,13 +90,28 @@ class FollowJourney:
             f"endpoint:{endpoint}",
             {"version": version.ref, "generation": route.generation},
         )
-        edge = Edge(
-            effect=Node(kind="endpoint", id=endpoint),
-            relation="serves",
-            cause=Node(kind="model", id=version.ref),
-        )
-        ledger.add_edges(tx, [edge])
         return route
+
+
+def stand_behind(tx: Connection, endpoint: EndpointName, version: ModelVersion, at: datetime) -> Route:
+    """Put a version behind an endpoint for all traffic, and keep since when it is the champion there.
+
+    Raises:
+        Conflict: another process changed the route at the same time.
+    """
+    whole = Variant(name=CHAMPION, model=version.model, version=version.version, share=1.0)
+    route = serving.set_route(tx, endpoint, [whole], at=at)
+    note_champion(tx, endpoint, version.ref, at)
+    return route
+
+
+def note_champion(tx: Connection, endpoint: EndpointName, ref: str, at: datetime) -> None:
+    """Keep since when a version is the champion of an endpoint, and that the endpoint serves it."""
+    ledger.set_mark(tx, f"champion-since:{endpoint}", at.isoformat())
+    served = Edge(
+        effect=Node(kind="endpoint", id=endpoint), relation="serves", cause=Node(kind="model", id=ref)
+    )
+    ledger.add_edges(tx, [served])
 
 
 def _stands_alone(route: Route, version: ModelVersion) -> bool:

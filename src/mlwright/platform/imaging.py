@@ -17,7 +17,6 @@ from mlwright.errors import (
     Conflict,
     EnvironmentUndecided,
     ModelLoadFailed,
-    NotFound,
     StorageError,
     UsageError,
 )
@@ -36,7 +35,7 @@ from mlwright.model.registry import ModelVersion, Signature, parse_model_ref
 from mlwright.model.settings import EndpointSettings
 from mlwright.platform.parts import Parts
 from mlwright.platform.real_rows import example_of
-from mlwright.platform.releases import ReleaseJourney
+from mlwright.platform.releases import ReleaseJourney, named_version
 from mlwright.ports.images import ImageEngine, ImageTools
 from mlwright.ports.runtimes import LoadedModel
 from mlwright.stages.images import needs, recipe
@@ -174,13 +173,7 @@ class ImagingJourney:
     def _what(self, what: str) -> tuple[EndpointSettings, ModelVersion]:
         known = self._parts.settings.endpoint(what)
         if known is None:
-            try:
-                version = self._releases.version(what)
-            except NotFound as error:
-                names = [each.name for each in self._parts.settings.endpoints]
-                raise (
-                    NotFound.named("endpoint", what, names) if not re.search("[/@]", what) else error
-                ) from error
+            version = named_version(self._parts, self._releases, what)
             return EndpointSettings(name=parse_model_ref(what)[0], model=version.ref, keyed=False), version
         champion = self._releases.status(what).champion
         version = champion or self._releases.version(known.model)

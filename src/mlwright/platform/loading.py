@@ -1,11 +1,10 @@
 """From a registered version to a model in memory, and nothing that serving does without."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from mlwright.errors import Fault, ModelLoadFailed, ModelUntrusted
 from mlwright.model.batches import Columns
@@ -13,6 +12,7 @@ from mlwright.model.endpoints import Variant
 from mlwright.model.evidence import Check, Evidence, EvidenceKind, Outcome
 from mlwright.model.registry import ModelVersion
 from mlwright.platform.proving import ProofEngines
+from mlwright.platform.reading import reading
 from mlwright.platform.signatures import require_signed
 from mlwright.ports.runtimes import LoadedModel
 from mlwright.stages.pipelines.shelf import ModelShelf
@@ -40,7 +40,7 @@ class VersionLoader:
         Raises:
             NotFound: nothing has this name; the nearest is suggested.
         """
-        with self._read() as tx:
+        with reading(self.engine) as tx:
             return registry.resolve(tx, ref)
 
     def load(self, version: ModelVersion) -> LoadedModel:
@@ -54,13 +54,13 @@ class VersionLoader:
                 loading it would do harm.
         """
         digest, flavor = self._taken_in(version).stored()
-        with self._read() as tx:
+        with reading(self.engine) as tx:
             scans = evidence.list_evidence(tx, version.model, version.version, kind=EvidenceKind.SCAN)
         refuse_harmful(scans[:1], version.ref)
         engines = self.proofs
         if engines is not None and engines.verify_key is not None:
             folder = self.shelf.fetch(digest)
-            with self._read() as tx:
+            with reading(self.engine) as tx:
                 require_signed(tx, version, folder, signer=engines.signer, key=engines.verify_key)
         return self.shelf.load(digest, flavor)
 
@@ -72,11 +72,6 @@ class VersionLoader:
         """The rows that a variant's model was saved with, by column, once it is loaded; None: there are none."""
         digest = self.version(f"{variant.model}/{variant.version}").digest
         return None if digest is None else self.shelf.example(digest)
-
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with self.engine.connect().execution_options(mlwright_read=True) as tx:
-            yield tx
 
     def _taken_in(self, version: ModelVersion) -> ModelVersion:
         if version.digest is not None or version.is_prompt or self.take_in is None:

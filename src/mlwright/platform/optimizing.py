@@ -135,7 +135,9 @@ class OptimizeJourney:
         found = next((each for each in self._parts.converters if each.target == to), None)
         if found is None:
             raise Unsupported(
-                f"nothing here converts to {to!r}", why=f"there is {', '.join(known) or 'no converter'}"
+                f"nothing here converts to {to!r}",
+                why=f"there is {', '.join(known) or 'no converter'}",
+                next_command="mlwright models optimize --help",
             )
         flavors = flavors_of(folder)
         if not found.converts(flavors):

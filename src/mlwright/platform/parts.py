@@ -13,6 +13,7 @@ from mlwright.model.contracts import Contract
 from mlwright.model.ledger import Decision, Node
 from mlwright.model.settings import DatasetSettings, EndpointSettings, Settings
 from mlwright.platform.proving import ProofEngines
+from mlwright.platform.reading import reading
 from mlwright.ports.artifacts import ArtifactStore
 from mlwright.ports.clock import Clock
 from mlwright.ports.converters import ModelConverter
@@ -68,7 +69,7 @@ class Parts:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection to read with; it sees one state of the database."""
-        with self.engine.connect().execution_options(mlwright_read=True) as tx:
+        with reading(self.engine) as tx:
             yield tx
 
     @contextmanager
@@ -85,7 +86,9 @@ class Parts:
         """
         found = self.settings.endpoint(name)
         if found is None:
-            raise NotFound.named("endpoint", name, [each.name for each in self.settings.endpoints])
+            raise NotFound.named(
+                "endpoint", name, [each.name for each in self.settings.endpoints], "mlwright endpoints"
+            )
         return found
 
     def dataset(self, name: str) -> DatasetSettings:

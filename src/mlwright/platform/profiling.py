@@ -23,7 +23,7 @@ from mlwright.model.settings import EndpointSettings, LimitSettings, ServingSett
 from mlwright.model.value_rules import value_rules
 from mlwright.platform.parts import Parts
 from mlwright.platform.real_rows import RealRows, real_rows
-from mlwright.platform.releases import ReleaseJourney
+from mlwright.platform.releases import ReleaseJourney, named_version
 from mlwright.ports.measuring import Load
 from mlwright.ports.runtimes import LoadedModel
 from mlwright.stages.registry import evidence as proofs
@@ -129,14 +129,7 @@ class ProfileJourney:
                     f"nothing is behind endpoint {subject!r}", next_command=f"mlwright deploy {subject}"
                 )
             return open_, route
-        try:
-            version = self._releases.version(subject)
-        except NotFound as error:
-            if "/" in subject or "@" in subject:
-                raise
-            known = [each.name for each in self._parts.settings.endpoints]
-            known += [str(each.model) for each in self._releases.models()]
-            raise NotFound.named("endpoint or model", subject, dict.fromkeys(known)) from error
+        version = named_version(self._parts, self._releases, subject)
         endpoint = EndpointSettings(
             name=str(version.model),
             model=version.ref,

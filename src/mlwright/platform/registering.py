@@ -47,6 +47,9 @@ def register(parts: Parts, source: str, name: str) -> ModelVersion:
         found = survey(parts.shelf.fetch(digest))
     else:
         found, digest = _store_folder(parts, Path(source))
+    known = _known(parts, ModelName(name), digest)
+    if known is not None:
+        return known
     checks = checks_of(parts, digest)
     now = parts.clock.now()
     with parts.write() as tx:
@@ -92,6 +95,41 @@ def keep_checks(parts: Parts, tx: Connection, version: ModelVersion, checks: Seq
         proofs.queue_proof(tx, version.model, version.version, now)
 
 
+def refuse_own_state(folder: Path, state: Path) -> None:
+    """Refuse a folder that holds what mlwright writes: it would be part of the model, and another one every time.
+
+    Args:
+        folder: that of a model.
+        state: where this process writes, there or not yet.
+
+    Raises:
+        UsageError: it does.
+    """
+    whole, left = folder.resolve(), folder.resolve() / ".mlwright"
+    if left.exists() or state.resolve().is_relative_to(whole):
+        there = f"mv {left} {whole.parent / whole.name}.mlwright && " if left.exists() else ""
+        raise UsageError(
+            "the state of mlwright lies in the folder of this model",
+            where=str(whole),
+            why="it would become part of the model, which would be another one every time",
+            next_command=f"{there}cd {whole.parent} && mlwright models register ./{whole.name} --name {whole.name}",
+        )
+
+
+def _known(parts: Parts, model: ModelName, digest: Digest) -> ModelVersion | None:
+    """The version that has these files already, if it was looked at as the project asks for by now."""
+    with parts.read() as tx:
+        if model not in registry.list_models(tx):
+            return None
+        found = next(
+            (each for each in reversed(registry.list_versions(tx, model)) if each.digest == digest), None
+        )
+        engines = parts.proofs
+        if found is None or engines is None or engines.level == "off":
+            return found
+        return found if proofs.list_evidence(tx, found.model, found.version) else None
+
+
 def _store_folder(parts: Parts, folder: Path) -> tuple[Survey, Digest]:
     if not folder.is_dir():
         raise NotFound(
@@ -99,6 +137,7 @@ def _store_folder(parts: Parts, folder: Path) -> tuple[Survey, Digest]:
             where=str(folder),
             next_command="mlwright models register --help",
         )
+    refuse_own_state(folder, parts.settings.state)
     found = survey(folder)
     if found.faults:
         raise ModelLoadFailed(

@@ -4,21 +4,20 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from mlwright.errors import Conflict, NotFound
+from mlwright.errors import Conflict, NotFound, near_match
 from mlwright.model.endpoints import CHAMPION, Route, Variant
 from mlwright.model.evidence import Evidence
 from mlwright.model.ids import EndpointName, ModelName
-from mlwright.model.ledger import Edge
 from mlwright.model.promotion import Judgement
 from mlwright.model.registry import ModelVersion, parse_model_ref
 from mlwright.model.rollouts import Rollout
 from mlwright.model.settings import EndpointSettings
+from mlwright.platform.following import stand_behind
 from mlwright.platform.loading import VersionLoader
-from mlwright.platform.parts import Parts, node
+from mlwright.platform.parts import Parts
 from mlwright.platform.promoting import PolicyGates
 from mlwright.platform.registering import register
 from mlwright.ports.runtimes import LoadedModel
-from mlwright.stages.ledger import store as ledger
 from mlwright.stages.registry import store as registry
 from mlwright.stages.rollouts import store as rollouts
 from mlwright.stages.serving import store as serving
@@ -140,20 +139,9 @@ class ReleaseJourney:
             if judgement and judgement.champion != version.ref:
                 self.gates.keep(tx, judgement, version)
                 self.gates.point(tx, judgement, audited=True)
-            ledger.set_mark(tx, f"champion-since:{endpoint}", now.isoformat())
-            route = serving.set_route(tx, EndpointName(endpoint), [_whole(version)], at=now)
+            route = stand_behind(tx, EndpointName(endpoint), version, now)
             self._parts.audit(
                 tx, "deploy", f"endpoint:{endpoint}", version=version.ref, generation=route.generation
-            )
-            ledger.add_edges(
-                tx,
-                [
-                    Edge(
-                        effect=node("endpoint", endpoint),
-                        relation="serves",
-                        cause=node("model", version.ref),
-                    )
-                ],
             )
         return route
 
@@ -220,6 +208,29 @@ class ReleaseJourney:
         return self._loader.load_variant(variant)
 
 
+def named_version(parts: Parts, releases: ReleaseJourney, subject: str) -> ModelVersion:
+    """One version, for what takes the name of an endpoint as well.
+
+    Raises:
+        NotFound: neither a model nor an endpoint has this name; the nearest of both is suggested.
+    """
+    try:
+        return releases.version(subject)
+    except NotFound as error:
+        model, number, alias = parse_model_ref(subject)
+        with parts.read() as tx:
+            models = [str(each) for each in registry.list_models(tx)]
+        if number is not None or alias is not None or model in models:
+            raise
+        names = [each.name for each in parts.settings.endpoints]
+        raise NotFound.named(
+            "endpoint or model",
+            subject,
+            dict.fromkeys([*names, *models]),
+            "mlwright endpoints" if near_match(subject, names) else "mlwright models",
+        ) from error
+
+
 def require_served(settings: EndpointSettings, version: ModelVersion) -> None:
     """Refuse a version of another model than the one that the endpoint serves.
 
@@ -241,7 +252,3 @@ def _no_rollout(tx: Connection, endpoint: EndpointName) -> None:
             f"a rollout of {busy.model}/{busy.challenger} is under way at endpoint {endpoint!r}",
             next_command=f"mlwright rollout abort {endpoint}",
         )
-
-
-def _whole(version: ModelVersion) -> Variant:
-    return Variant(name=CHAMPION, model=version.model, version=version.version, share=1.0)

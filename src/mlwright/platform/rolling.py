@@ -8,14 +8,13 @@ import polars as pl
 from mlwright.errors import Conflict, NotFound, UsageError
 from mlwright.model.endpoints import CHALLENGER, CHAMPION
 from mlwright.model.ids import EndpointName, RolloutId
-from mlwright.model.ledger import Edge
 from mlwright.model.promotion import Judgement
 from mlwright.model.registry import parse_model_ref
 from mlwright.model.rollouts import Rollout, RolloutState, RolloutVerdict, Verdict
 from mlwright.model.windows import Window
-from mlwright.platform.parts import Parts, node
+from mlwright.platform.following import note_champion
+from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney, require_served
-from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring.labels import join_labels
 from mlwright.stages.registry import store as registry
 from mlwright.stages.rollouts import machine
@@ -153,11 +152,7 @@ class RolloutJourney:
                 )
             if judgement is not None and after.state is RolloutState.PROMOTED:
                 self._releases.gates.point(tx, judgement, audited=True)
-                ledger.set_mark(tx, f"champion-since:{after.endpoint}", now.isoformat())
-                served = node("model", f"{after.model}/{after.challenger}")
-                ledger.add_edges(
-                    tx, [Edge(effect=node("endpoint", after.endpoint), relation="serves", cause=served)]
-                )
+                note_champion(tx, after.endpoint, f"{after.model}/{after.challenger}", now)
             if after.state.ended:
                 with suppress(NotFound):  # somebody may have moved or removed it by hand
                     registry.delete_alias(tx, after.model, CHALLENGER, at=now)

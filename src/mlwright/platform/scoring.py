@@ -4,15 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlwright.errors import NotFound, Unsupported, UsageError, near_match
+from mlwright.errors import NotFound, Unsupported, UsageError
 from mlwright.model.endpoints import CHAMPION, Route, Variant
 from mlwright.model.ids import EndpointName
 from mlwright.model.instants import to_micros
 from mlwright.model.registry import Field, ModelVersion
 from mlwright.model.settings import EndpointSettings, FallbackSettings
 from mlwright.platform.parts import Parts
-from mlwright.platform.releases import ReleaseJourney
-from mlwright.stages.registry import store as registry
+from mlwright.platform.releases import ReleaseJourney, named_version
 from mlwright.stages.serving.batch.job import POLICIES, JobOptions, Scored
 from mlwright.stages.serving.batch.running import BatchReport, Share, Tell, run, silent
 from mlwright.stages.serving.batch.streaming import StreamOptions, StreamReport, consume
@@ -173,7 +172,12 @@ class ScoringJourney:
             # Nobody gets what a shadow answers; only the log would.
             route = replace(route, variants=tuple(each for each in route.variants if each.share > 0))
         else:
-            version = self._folder(Path(what)) if (Path(what) / "MLmodel").is_file() else self._version(what)
+            folder = Path(what)
+            version = (
+                self._releases.register(what, folder.resolve().name)
+                if (folder / "MLmodel").is_file()
+                else named_version(self._parts, self._releases, what)
+            )
             spec = EndpointSettings(name=version.model, model=version.ref, keyed=False)
             alone = Variant(name=CHAMPION, model=version.model, version=version.version, share=1.0)
             route = Route(endpoint=EndpointName(spec.name), generation=0, salt="", variants=(alone,))
@@ -185,29 +189,6 @@ class ScoringJourney:
             takes=_taken(versions),
             log=options.log,
         )
-
-    def _folder(self, folder: Path) -> ModelVersion:
-        """The version that has the files of a model folder; the folder is registered where there is none."""
-        name = folder.resolve().name
-        digest = self._parts.artifacts.put_folder(folder)
-        with self._parts.read() as tx:
-            known = registry.list_models(tx)
-        versions = self._releases.models(name) if name in known else ()
-        found = next((each for each in versions if each.digest == digest), None)
-        return found or self._releases.register(str(folder), name)
-
-    def _version(self, what: str) -> ModelVersion:
-        try:
-            return self._releases.version(what)
-        except NotFound as error:
-            names = [each.name for each in self._parts.settings.endpoints]
-            near = near_match(what, names)
-            if near is None:
-                raise
-            raise NotFound(
-                f"no endpoint or model is named {what!r}; did you mean the endpoint {near!r}?",
-                next_command="mlwright endpoints",
-            ) from error
 
 
 def _asked(spec: EndpointSettings, options: ScoreOptions) -> EndpointSettings:

@@ -12,7 +12,6 @@ from mlwright.errors import StorageError
 from mlwright.model.endpoints import CHAMPION, Route, Variant
 from mlwright.model.ids import EndpointName, ModelName
 from mlwright.model.images import Baked
-from mlwright.ports.online_store import OnlineStore
 from mlwright.ports.runtimes import LoadedModel
 from mlwright.stages.images.baked import MODEL, read_baked
 from mlwright.stages.pipelines.choosing import choose, not_loadable
@@ -22,7 +21,7 @@ from mlwright.stages.serving.host import InferenceHost
 from mlwright.stages.serving.recording import RecordPolicy, record_key
 from mlwright.stages.serving.ring import RingJournal
 from mlwright.stages.serving.slots import Slots
-from mlwright.stages.serving.values import ValueChecks
+from mlwright.wiring.edges import online_store, value_checks
 
 
 def open_baked(place: Path, state: Path) -> InferenceHost:
@@ -49,11 +48,11 @@ def open_baked(place: Path, state: Path) -> InferenceHost:
     core = EndpointCore(
         endpoint,
         baked.views,
-        _online(baked, state),
+        online_store(state, endpoint),
         lambda _: _load(place / MODEL, baked.flavor),
         journal,
         clock,
-        checks=_checks(place, baked),
+        checks=value_checks(place, endpoint),
         record=RecordPolicy(endpoint.serving.record, key),
         counters=Counters(endpoint.name, slots),
     )
@@ -74,21 +73,3 @@ def _load(folder: Path, flavor: str) -> LoadedModel:
     if choice.runtime is None:
         raise not_loadable(choice, runtimes)
     return choice.runtime.load(folder)
-
-
-def _online(baked: Baked, state: Path) -> OnlineStore | None:
-    if not baked.endpoint.features:
-        return None
-    from mlwright.adapters.parquet.online import ParquetOnlineStore  # 0.3 s of data frames
-
-    return ParquetOnlineStore(state / "features")
-
-
-def _checks(place: Path, baked: Baked) -> ValueChecks:
-    edge = baked.endpoint.serving.edge
-    if not edge.contract:
-        return ValueChecks((), edge)
-    from mlwright.adapters.odcs import read_contract  # 0.3 s of data frames and schemas
-    from mlwright.model.value_rules import value_rules
-
-    return ValueChecks(value_rules(read_contract(place / edge.contract)), edge)

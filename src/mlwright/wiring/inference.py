@@ -21,22 +21,19 @@ from mlwright.adapters.sql.current import is_current
 from mlwright.adapters.sql.engine import open_engine
 from mlwright.errors import MissingExtra, StorageError
 from mlwright.model.registry import parse_model_ref
-from mlwright.model.settings import EndpointSettings, Settings
+from mlwright.model.settings import Settings
 from mlwright.platform.following import FollowJourney
 from mlwright.platform.loading import VersionLoader
-from mlwright.ports.artifacts import ArtifactStore
 from mlwright.ports.clock import Clock
-from mlwright.ports.online_store import OnlineStore
 from mlwright.ports.spans import Spans
-from mlwright.stages.pipelines.shelf import ModelShelf
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.counters import Counters
 from mlwright.stages.serving.host import InferenceHost
 from mlwright.stages.serving.recording import RecordPolicy, record_key
 from mlwright.stages.serving.ring import RingJournal
 from mlwright.stages.serving.slots import Slots
-from mlwright.stages.serving.values import ValueChecks
 from mlwright.wiring.actor import actor
+from mlwright.wiring.edges import online_store, value_checks
 from mlwright.wiring.proofs import proof_engines
 from mlwright.wiring.shelves import model_shelf
 from mlwright.wiring.taking import taking_in
@@ -49,12 +46,11 @@ def open_inference(settings: Settings) -> InferenceHost:
     """Build what one inference process needs: its endpoints, its own journal and counters, and a look at the routes."""
     clock = SystemClock()
     engine = open_database(settings, clock)
-    artifacts = FsArtifactStore(settings.artifacts)
-    loader = _loader(settings, engine, artifacts, clock)
+    loader = version_loader(settings, engine, clock)
     journal = RingJournal(settings.state / "log", clock)
     slots = Slots(metrics_folder(settings.state))
     key = record_key(settings.state)
-    online = _online(settings)
+    online = online_store(settings.state, *settings.endpoints)
     cores = {
         endpoint.name: EndpointCore(
             endpoint,
@@ -133,15 +129,14 @@ def metrics_folder(state: Path) -> Path:
     return state / "run" / "metrics"
 
 
-def value_checks(root: Path, endpoint: EndpointSettings) -> ValueChecks:
-    """What may come in: the rules of the endpoint's contract, where it has one, and its policy."""
-    edge = endpoint.serving.edge
-    if not edge.contract:
-        return ValueChecks((), edge)
-    from mlwright.adapters.odcs import read_contract  # 0.3 s of data frames and schemas
-    from mlwright.model.value_rules import value_rules
-
-    return ValueChecks(value_rules(read_contract(root / edge.contract)), edge)
+def version_loader(settings: Settings, engine: Engine, clock: Clock) -> VersionLoader:
+    """What finds and loads the versions of a project, from its open database."""
+    return VersionLoader(
+        engine=engine,
+        shelf=model_shelf(settings, FsArtifactStore(settings.artifacts)),
+        proofs=proof_engines(settings.registry, settings.state),
+        take_in=taking_in(settings, clock),
+    )
 
 
 def encode_settings(settings: Settings) -> bytes:
@@ -152,24 +147,6 @@ def encode_settings(settings: Settings) -> bytes:
 def decode_settings(line: bytes | str) -> Settings:
     """What :func:`encode_settings` wrote."""
     return msgspec.json.decode(line, type=Settings, dec_hook=lambda kind, value: kind(value))
-
-
-def _loader(settings: Settings, engine: Engine, artifacts: ArtifactStore, clock: Clock) -> VersionLoader:
-    shelf: ModelShelf = model_shelf(settings, artifacts)
-    return VersionLoader(
-        engine=engine,
-        shelf=shelf,
-        proofs=proof_engines(settings.registry, settings.state),
-        take_in=taking_in(settings, clock),
-    )
-
-
-def _online(settings: Settings) -> OnlineStore | None:
-    if not any(endpoint.features for endpoint in settings.endpoints):
-        return None
-    from mlwright.adapters.parquet.online import ParquetOnlineStore  # 0.3 s of data frames
-
-    return ParquetOnlineStore(settings.state / "features")
 
 
 class _Releasing:

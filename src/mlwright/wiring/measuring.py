@@ -5,19 +5,15 @@ from pathlib import Path
 import msgspec
 
 from mlwright.adapters.clock.system import SystemClock
-from mlwright.adapters.fs.artifacts import FsArtifactStore
 from mlwright.model.endpoints import Route
 from mlwright.model.settings import EndpointSettings, Settings
-from mlwright.platform.loading import VersionLoader
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.counters import Counters
 from mlwright.stages.serving.host import InferenceHost
 from mlwright.stages.serving.ring import RingJournal
 from mlwright.stages.serving.slots import Slots
-from mlwright.wiring.inference import metrics_folder, open_database, value_checks
-from mlwright.wiring.proofs import proof_engines
-from mlwright.wiring.shelves import model_shelf
-from mlwright.wiring.taking import taking_in
+from mlwright.wiring.edges import online_store, value_checks
+from mlwright.wiring.inference import metrics_folder, open_database, version_loader
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,24 +35,13 @@ def open_measured(job: Job) -> InferenceHost:
     """The host of one endpoint with one route; it reads the project's state and writes into its own folder."""
     settings, endpoint, route, state = job.settings, job.endpoint, job.route, Path(job.state)
     clock = SystemClock()
-    engine = open_database(settings, clock)
-    loader = VersionLoader(
-        engine=engine,
-        shelf=model_shelf(settings, FsArtifactStore(settings.artifacts)),
-        proofs=proof_engines(settings.registry, settings.state),
-        take_in=taking_in(settings, clock),
-    )
+    loader = version_loader(settings, open_database(settings, clock), clock)
     journal = RingJournal(state / "log", clock)
     slots = Slots(metrics_folder(state))
-    online = None
-    if endpoint.features:
-        from mlwright.adapters.parquet.online import ParquetOnlineStore  # 0.3 s of data frames
-
-        online = ParquetOnlineStore(settings.state / "features")
     core = EndpointCore(
         endpoint,
         [view for view in settings.feature_views if view.name in endpoint.features],
-        online,
+        online_store(settings.state, endpoint),
         loader.load_variant,
         journal,
         clock,

@@ -3,18 +3,14 @@
 from functools import partial
 
 from mlwright.adapters.clock.system import SystemClock
-from mlwright.adapters.fs.artifacts import FsArtifactStore
 from mlwright.model.settings import Settings
-from mlwright.platform.loading import VersionLoader
 from mlwright.stages.serving.batch.job import Scored
 from mlwright.stages.serving.batch.working import LookUps, NoJournal, OpenCore
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.journal import Journal, Recorder
 from mlwright.stages.serving.recording import RecordPolicy, record_key
-from mlwright.wiring.inference import decode_settings, encode_settings, open_database, value_checks
-from mlwright.wiring.proofs import proof_engines
-from mlwright.wiring.shelves import model_shelf
-from mlwright.wiring.taking import taking_in
+from mlwright.wiring.edges import online_store, value_checks
+from mlwright.wiring.inference import decode_settings, encode_settings, open_database, version_loader
 
 
 def core_opener(settings: Settings) -> OpenCore:
@@ -24,25 +20,13 @@ def core_opener(settings: Settings) -> OpenCore:
 
 def _open_core(line: bytes, scored: Scored, looked: LookUps) -> EndpointCore:
     settings, clock, spec = decode_settings(line), SystemClock(), scored.spec
-    engine = open_database(settings, clock)
-    loader = VersionLoader(
-        engine=engine,
-        shelf=model_shelf(settings, FsArtifactStore(settings.artifacts)),
-        proofs=proof_engines(settings.registry, settings.state),
-        take_in=taking_in(settings, clock),
-    )
-    online = None
-    if spec.features:
-        from mlwright.adapters.parquet.online import (
-            ParquetOnlineStore,  # data frames, where there are features
-        )
-
-        online = looked.counting(ParquetOnlineStore(settings.state / "features"))
+    loader = version_loader(settings, open_database(settings, clock), clock)
+    online = online_store(settings.state, spec)
     journal: Recorder = Journal(settings.state / "log", clock) if scored.log else NoJournal()
     core = EndpointCore(
         spec,
         [view for view in settings.feature_views if view.name in spec.features],
-        online,
+        None if online is None else looked.counting(online),
         loader.load_variant,
         journal,
         clock,

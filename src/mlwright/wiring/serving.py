@@ -1,15 +1,18 @@
 """Serving one model: a project's endpoint, a registered version, or a folder, as settings that a process serves."""
 
 import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from mlwright.adapters.config.storage import find_file
-from mlwright.errors import NotFound, UsageError
+from mlwright.errors import ModelLoadFailed, NotFound, UsageError
 from mlwright.model.registry import parse_model_ref
 from mlwright.model.settings import EndpointSettings, Settings
 from mlwright.platform.following import FollowJourney
-from mlwright.wiring.inference import open_following, plain_settings
+from mlwright.wiring.inference import decode_settings, encode_settings, open_following, plain_settings
 
 
 def served_settings(start: Path, what: str, name: str | None = None) -> Settings:
@@ -74,8 +77,23 @@ def _is_place(start: Path, what: str) -> bool:
 
 
 def _registered(settings: Settings, what: str, name: str | None) -> str:
+    """Register in a process of its own: what judges files would take a serving process 90 MB for good."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(_register, encode_settings(settings), what, name).result()
+        except BrokenProcessPool as error:
+            raise ModelLoadFailed(
+                "the process that looked at the model ended", where=what, next_command="mlwright doctor"
+            ) from error
+
+
+def _register(line: bytes, what: str, name: str | None) -> str:
+    from mlwright.platform.registering import refuse_own_state
     from mlwright.wiring.project import close, open_settings  # 0.7 s of data frames and statistics
 
+    settings = decode_settings(line)
+    if Path(what).is_dir():
+        refuse_own_state(Path(what), settings.state)  # before any state is written there
     platform = open_settings(settings)
     try:
         stem = what.rpartition(":")[2] if ".py:" in what else Path(what).resolve().name

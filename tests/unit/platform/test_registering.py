@@ -17,8 +17,9 @@ from mlwright.model.registry import Field
 from mlwright.platform.facade import Platform
 from mlwright.platform.loading import VersionLoader
 from mlwright.platform.proving import ProofEngines
+from mlwright.platform.releases import named_version
 from mlwright.ports.runtimes import scores_of
-from mlwright.stages.registry.evidence import keep_checks
+from mlwright.stages.registry.evidence import keep_checks, list_evidence
 from mlwright.stages.registry.models import ensure_model
 from mlwright.stages.registry.versions import NewVersion, add_version, attach_folder
 from mlwright.testing.fakes.environments import RunningEnvironments
@@ -77,6 +78,54 @@ def test_a_folder_becomes_a_version(opened, folder) -> None:
     assert version.inputs == (Field(name="x", type="double"),)
     assert scores_of(releases.load(version), {"x": [0.0]}) == [0.5]
     assert releases.register(str(folder), "linear").ref == "linear/1"
+
+
+def test_the_same_files_again_give_the_version_that_exists(opened, folder) -> None:
+    platform = opened()
+    first = platform.releases.register(str(folder), "linear")
+    assert platform.releases.register(str(folder), "linear") == first
+    (folder / "notes.txt").write_text("changed", encoding="utf-8")
+    assert platform.releases.register(str(folder), "linear").ref == "linear/2"
+    (folder / "notes.txt").unlink()
+    assert platform.releases.register(str(folder), "linear") == first
+    registered = [each.subject for each in platform.records.audit() if each.action == "register"]
+    assert sorted(registered) == ["model:linear/1", "model:linear/2"]
+
+
+def test_what_was_registered_without_a_look_is_looked_at_later(opened, folder) -> None:
+    unseen = opened(proofs=None).releases
+    version = unseen.register(str(folder), "linear")
+    platform = opened()
+    assert platform.releases.register(str(folder), "linear") == version
+    with platform.parts.read() as tx:
+        assert list_evidence(tx, version.model, version.version)
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_the_state_does_not_become_part_of_a_model(opened, folder, left) -> None:
+    platform = opened()
+    if left:
+        (folder / ".mlwright").mkdir()
+    else:
+        inside = replace(platform.parts.settings, state=folder / "state")
+        platform = opened(settings=inside)
+    with pytest.raises(UsageError, match="lies in the folder of this model") as refused:
+        platform.releases.register(str(folder), "linear")
+    assert refused.value.next_command.endswith("mlwright models register ./linear --name linear")
+    assert platform.releases.models() == ()
+
+
+def test_names_of_endpoints_and_models_are_suggested(timid) -> None:
+    parts, releases = timid.platform.parts, timid.platform.releases
+    assert named_version(parts, releases, "delay/1").ref == "delay/1"
+    with pytest.raises(NotFound, match="no endpoint or model is named 'dleay'; did you mean 'delay'") as near:
+        named_version(parts, releases, "dleay")
+    assert near.value.next_command == "mlwright endpoints"
+    with pytest.raises(NotFound, match="no endpoint or model is named 'nobody'") as far:
+        named_version(parts, releases, "nobody")
+    assert (far.value.what[-8:], far.value.next_command) == ("'nobody'", "mlwright models")
+    with pytest.raises(NotFound, match="no version 9"):
+        named_version(parts, releases, "delay/9")
 
 
 def test_what_was_found_is_kept_and_audited(opened, folder) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from mlwright.model.promotion import PromotionPolicy
+from mlwright.platform.reading import reading
 from mlwright.platform.tracking.committer import GroupCommitter
 from mlwright.ports.artifacts import ArtifactStore
 from mlwright.ports.clock import Clock
@@ -58,7 +59,7 @@ class Book:
             with self._committer.transaction() as tx:
                 yield tx
         else:
-            with self.engine.connect().execution_options(mlwright_read=True) as tx:
+            with reading(self.engine) as tx:
                 yield tx
 
     @contextmanager

@@ -110,7 +110,10 @@ def _sizes(text: str) -> tuple[int, ...]:
         return tuple(int(each) for each in text.split(","))
     except ValueError:
         raise UsageError(
-            "batch sizes are whole numbers with commas between", where="--rows", why=text
+            "batch sizes are whole numbers with commas between",
+            where="--rows",
+            why=f"{text!r} is something else",
+            next_command="mlwright profile --help",
         ) from None
 
 

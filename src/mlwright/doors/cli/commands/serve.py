@@ -62,6 +62,7 @@ def serve(
     gc.disable()
     from mlwright.wiring.serving import served_settings
 
+    idle_for = _duration(idle)
     project = context.find_root().obj
     settings = served_settings(project if isinstance(project, Path) else Path.cwd(), model, name)
     settings = replace(
@@ -70,7 +71,7 @@ def serve(
             settings.serve,
             workers=workers,
             max_workers=max(max_workers or workers, workers),
-            idle=_duration(idle),
+            idle=idle_for,
             grpc_port=grpc_port or 0,
         ),
     )
