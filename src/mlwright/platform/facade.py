@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from mlwright.model.ledger import Decision
 from mlwright.model.rollouts import Rollout
+from mlwright.platform.alerting import AlertJourney
 from mlwright.platform.data import DataJourney
 from mlwright.platform.dossiers import DossierJourney
+from mlwright.platform.drifting import DriftJourney
 from mlwright.platform.imaging import ImagingJourney
 from mlwright.platform.optimizing import OptimizeJourney
 from mlwright.platform.parts import Parts
@@ -40,7 +42,9 @@ class Platform:
         self.dossiers = DossierJourney(parts, self.releases)
         self.rollouts = RolloutJourney(parts, self.releases)
         self.scoring = ScoringJourney(parts, self.releases)
-        self.watch = WatchJourney(parts, self.releases)
+        self.alerting = AlertJourney(parts)
+        self.drifting = DriftJourney(parts, self.releases)
+        self.watch = WatchJourney(parts, self.releases, self.drifting, self.alerting)
         self.retraining = RetrainJourney(parts, self.training, self.releases, self.rollouts)
         self.records = RecordsJourney(parts)
         self.optimizing = OptimizeJourney(parts, self.releases)
@@ -62,7 +66,7 @@ class Platform:
                     turns.append(self._turn(each.name))
             except Exception as trouble:  # noqa: BLE001 - raised below
                 troubles.append(trouble)
-        self.watch.deliver()
+        self.alerting.deliver()
         self.parts.log.compact()
         if troubles:
             raise troubles[0]

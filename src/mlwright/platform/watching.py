@@ -1,35 +1,26 @@
 """The journey of watching: realised quality on matured labels, drift as context, alerts on consequence."""
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from io import BytesIO
 
-import polars as pl
-from sqlalchemy import Connection
-
-from mlwright.errors import NotFound
-from mlwright.model.ids import AlertId, EndpointName
+from mlwright.model.ids import EndpointName
 from mlwright.model.monitoring import Alert, DriftReport, Performance
-from mlwright.model.registry import ModelVersion
 from mlwright.model.windows import Window, day_start, month_start
+from mlwright.platform.alerting import AlertJourney
+from mlwright.platform.drifting import DriftJourney
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
-from mlwright.ports.notifier import Notifier
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
 from mlwright.stages.monitoring.alerts import (
-    AlertAction,
     AlertDecision,
-    alert_of,
     context_of,
     decide_alert,
     decide_lost_records,
     decide_missing_features,
     decide_missing_labels,
 )
-from mlwright.stages.monitoring.drift import drift, sketch
 from mlwright.stages.monitoring.labels import join_labels, matured
 from mlwright.stages.monitoring.performance import evaluate
 from mlwright.stages.monitoring.store import Granularity
@@ -57,9 +48,13 @@ class Watched:
 class WatchJourney:
     """Looks at what endpoints answered, once the truth about it is known."""
 
-    def __init__(self, parts: Parts, releases: ReleaseJourney) -> None:
+    def __init__(
+        self, parts: Parts, releases: ReleaseJourney, drifting: DriftJourney, alerting: AlertJourney
+    ) -> None:
         self._parts = parts
         self._releases = releases
+        self._drifting = drifting
+        self._alerting = alerting
 
     def watch(self, endpoint: str) -> Watched:
         """Evaluate every day (UTC) with predictions whose labels have matured since the last look; decide about alerts.
@@ -107,52 +102,12 @@ class WatchJourney:
         with self._parts.write() as tx:
             if lost > int(before):
                 ledger.set_mark(tx, name, f"{lost}@{now.isoformat()}")
-            return self._act(tx, (decision,), {}, now)
+            return self._alerting.act(tx, (decision,), {}, now)
 
     def performance(self, endpoint: str, granularity: Granularity = "day") -> tuple[Performance, ...]:
         """The kept evaluations, oldest first. ``granularity`` is ``day`` or ``month``."""
         with self._parts.read() as tx:
             return tuple(monitoring.list_performance(tx, EndpointName(endpoint), granularity))
-
-    def drift(self, endpoint: str) -> tuple[DriftReport, ...]:
-        """The kept drift reports, oldest first."""
-        with self._parts.read() as tx:
-            return tuple(monitoring.list_drift(tx, EndpointName(endpoint)))
-
-    def alerts(self, endpoint: str | None = None, *, limit: int = 100) -> tuple[Alert, ...]:
-        """The latest alerts first."""
-        with self._parts.read() as tx:
-            name = EndpointName(endpoint) if endpoint else None
-            return tuple(monitoring.list_alerts(tx, name, limit=limit))
-
-    def acknowledge(self, alert: str, who: str) -> Alert:
-        """Say that somebody looks after an alert.
-
-        Raises:
-            NotFound: there is no such alert; the nearest id is suggested.
-        """
-        with self._parts.write() as tx:
-            changed = monitoring.acknowledge(tx, AlertId(alert), who, self._parts.clock.now())
-            self._parts.audit(tx, "acknowledge", f"alert:{alert}", by=who)
-            self._enqueue(tx, changed)
-        return changed
-
-    def deliver(self) -> int:
-        """Send what is due in the outbox; returns how many were delivered. What fails is tried again later."""
-        now = self._parts.clock.now()
-        with self._parts.read() as tx:
-            due = monitoring.pending_deliveries(tx, now)
-        channels = {each.name: each for each in self._parts.notifiers}
-        delivered = 0
-        for item in due:
-            failure = _send(channels.get(item.channel), item.alert)
-            with self._parts.write() as tx:
-                if failure is None:
-                    monitoring.mark_delivered(tx, item.id, now)
-                    delivered += 1
-                else:
-                    monitoring.mark_failed(tx, item.id, now, failure)
-        return delivered
 
     def window(self, endpoint: str, window: Window) -> Performance:
         """Evaluate any window now, without keeping the result."""
@@ -175,7 +130,7 @@ class WatchJourney:
     ) -> tuple[tuple[Performance, ...], tuple[DriftReport, ...]]:
         """Evaluate some days and keep the results."""
         days = tuple(self._evaluate(endpoint, day, "day", now) for day in todo)
-        reports = self._drift(endpoint, todo)
+        reports = self._drifting.measure(endpoint, todo)
         with self._parts.write() as tx:
             for result in days:
                 monitoring.save_performance(tx, result, "day")
@@ -222,7 +177,7 @@ class WatchJourney:
         context = context_of(reports[-1]) if reports else {}
         with self._parts.write() as tx:
             ledger.set_mark(tx, f"watched:{endpoint}", days[-1].window.end.isoformat())
-            return self._act(tx, decisions, context, now)
+            return self._alerting.act(tx, decisions, context, now)
 
     def _first_day(self, endpoint: str) -> datetime | None:
         """The day of the endpoint's first prediction, found once and kept."""
@@ -252,39 +207,6 @@ class WatchJourney:
             now=now,
             level=settings.monitor.level if granularity == "window" else 0.95,
         )
-
-    def _drift(self, endpoint: str, days: Sequence[Window]) -> tuple[DriftReport, ...]:
-        champion = self._releases.status(endpoint).champion
-        reference = self._reference(endpoint, champion) if champion else None
-        if reference is None:
-            return ()
-        reports: list[DriftReport] = []
-        for day in days:
-            served = self._parts.log.features(day, endpoint=endpoint)
-            if served.is_empty():
-                continue
-            moved = drift(reference.sketches, served)
-            reports.append(
-                DriftReport(
-                    endpoint=EndpointName(endpoint), window=day, reference=reference.window, features=moved
-                )
-            )
-        return tuple(reports)
-
-    def _reference(self, endpoint: str, version: ModelVersion) -> monitoring.Reference | None:
-        """The features that the champion was judged on at its release, as sketches; made once a version."""
-        name = EndpointName(endpoint)
-        with suppress(NotFound), self._parts.read() as tx:
-            return monitoring.get_reference(tx, name, version.ref)
-        evidence = version.evaluation
-        if evidence is None or evidence.holdout is None:
-            return None
-        holdout = pl.read_parquet(BytesIO(self._parts.artifacts.get_bytes(evidence.holdout)))
-        columns = [each for each in (field.name for field in version.inputs) if each in holdout.columns]
-        window = Window(start=evidence.start, end=evidence.end)
-        with self._parts.write() as tx:
-            monitoring.save_reference(tx, name, version.ref, sketch(holdout.select(columns)), window)
-            return monitoring.get_reference(tx, name, version.ref)
 
     def _judge(self, endpoint: str, days: Sequence[Performance], now: datetime) -> tuple[AlertDecision, ...]:
         """What the rules say now: about decay over the monitor's window, about labels and features on the last day."""
@@ -316,42 +238,3 @@ class WatchJourney:
                 )
             )
         return tuple(decisions)
-
-    def _act(
-        self,
-        tx: Connection,
-        decisions: Sequence[AlertDecision],
-        context: dict[str, object],
-        now: datetime,
-    ) -> tuple[Alert, ...]:
-        """Open and close alerts as the rules say; returns those whose state changed."""
-        changed: list[Alert] = []
-        for decision in decisions:
-            is_open = {each.rule: each for each in monitoring.firing(tx, decision.endpoint)}
-            if decision.action is AlertAction.FIRE and decision.rule not in is_open:
-                # An open alert keeps saying what opened it; later windows are in the monitoring tables.
-                saved = monitoring.save_alert(tx, alert_of(decision, at=now, context=context))
-                if saved.new:
-                    changed.append(saved.alert)
-            elif decision.action is AlertAction.RESOLVE and decision.rule in is_open:
-                closed = monitoring.resolve(tx, is_open[decision.rule].id, now)
-                changed.append(replace(closed, summary=decision.summary))
-        for alert in changed:
-            self._parts.audit(tx, f"alert {alert.state}", f"alert:{alert.id}", rule=alert.rule)
-            self._enqueue(tx, alert)
-        return tuple(changed)
-
-    def _enqueue(self, tx: Connection, alert: Alert) -> None:
-        for channel in self._parts.notifiers:
-            monitoring.enqueue_delivery(tx, alert, channel.name, self._parts.clock.now())
-
-
-def _send(channel: Notifier | None, alert: Alert) -> str | None:
-    """Send one message; returns why it failed, or None."""
-    if channel is None:
-        return "the channel is not in mlwright.toml any more"
-    try:
-        channel.send(alert)
-    except OSError as error:
-        return str(error) or type(error).__name__
-    return None

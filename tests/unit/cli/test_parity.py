@@ -8,8 +8,10 @@ import pytest
 
 from mlwright.doors.cli import commands
 from mlwright.doors.cli.main import COMMANDS
+from mlwright.platform.alerting import AlertJourney
 from mlwright.platform.data import DataJourney
 from mlwright.platform.dossiers import DossierJourney
+from mlwright.platform.drifting import DriftJourney
 from mlwright.platform.facade import Platform
 from mlwright.platform.imaging import ImagingJourney
 from mlwright.platform.optimizing import OptimizeJourney
@@ -30,6 +32,8 @@ JOURNEYS = {
     "rollouts": RolloutJourney,
     "scoring": ScoringJourney,
     "watch": WatchJourney,
+    "alerting": AlertJourney,
+    "drifting": DriftJourney,
     "retraining": RetrainJourney,
     "records": RecordsJourney,
     "imaging": ImagingJourney,
@@ -71,9 +75,9 @@ REACHED = {
     "watch.watch": "monitor",
     "watch.window": "monitor",
     "watch.performance": "monitor",
-    "watch.drift": "monitor",
-    "watch.alerts": "alerts",
-    "watch.acknowledge": "alerts",
+    "drifting.drift": "monitor",
+    "alerting.alerts": "alerts",
+    "alerting.acknowledge": "alerts",
     "retraining.retrain": "retrain",
     "retraining.consider": "retrain",
     "imaging.engine": "build",
@@ -97,7 +101,9 @@ EXCUSED = {
     "releases.load_variant": "gives a model in memory, which only a process that serves can use",
     "profiling.latest": "gives a profile to code that sizes; models shows it with the other evidence of the version",
     "watch.lost": "is one part of a turn of the loop: tick does it, and alerts shows what it found",
-    "watch.deliver": "is one part of a turn of the loop, and never right to do alone: tick does it",
+    "alerting.act": "writes what rules decided inside the transaction of a look",
+    "drifting.measure": "is one part of a look: monitor --update does it",
+    "alerting.deliver": "is one part of a turn of the loop, and never right to do alone: tick does it",
 }
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from mlwright.doors.http.control.calls import CHANGES, NOT_OVER_HTTP, READS
 from mlwright.errors import StorageError
+from mlwright.platform.alerting import AlertJourney
 from mlwright.platform.data import DataJourney
 from mlwright.platform.dossiers import DossierJourney
+from mlwright.platform.drifting import DriftJourney
 from mlwright.platform.facade import Platform
 from mlwright.platform.imaging import ImagingJourney
 from mlwright.platform.optimizing import OptimizeJourney
@@ -315,6 +317,8 @@ def journeys() -> dict[str, type]:
         "rollouts": RolloutJourney,
         "scoring": ScoringJourney,
         "watch": WatchJourney,
+        "alerting": AlertJourney,
+        "drifting": DriftJourney,
         "retraining": RetrainJourney,
         "records": RecordsJourney,
         "imaging": ImagingJourney,

@@ -81,7 +81,7 @@ def test_the_trouble_of_one_endpoint_does_not_stop_the_others(released) -> None:
     with pytest.raises(DataError, match="neither 0 nor 1"):
         released.platform.tick()
     assert len(released.platform.watch.performance("delay")) == 8
-    assert [each.rule for each in released.platform.watch.alerts("delay")] == ["auc"]
+    assert [each.rule for each in released.platform.alerting.alerts("delay")] == ["auc"]
     released.notifier.broken = False
     released.clock.advance(HOUR)
     with pytest.raises(DataError, match="neither 0 nor 1"):

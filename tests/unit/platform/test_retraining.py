@@ -216,7 +216,7 @@ def test_a_challenger_that_is_promoted_is_judged_by_its_own_evidence(released) -
     decay(released)
     released.platform.tick()
     released.live(8)
-    (alert,) = released.platform.watch.alerts()
+    (alert,) = released.platform.alerting.alerts()
     assert alert.resolved is not None
     latest = released.platform.watch.performance("delay")[-1]
     assert latest.versions == ("delay/2",)

@@ -34,7 +34,7 @@ def decayed(watched):
 
 
 def states(project) -> list[tuple[str, AlertState]]:
-    return [(each.rule, each.state) for each in project.platform.watch.alerts()]
+    return [(each.rule, each.state) for each in project.platform.alerting.alerts()]
 
 
 def test_before_the_first_answer_there_is_nothing_to_watch(watched) -> None:
@@ -93,7 +93,7 @@ def test_drift_is_measured_and_never_alarms_by_itself(watched) -> None:
     watched.serve(OPEN, 10, shift=3.0)
     watched.wind(OPEN + 10 * DAY + 13 * HOUR)
     watched.platform.tick()
-    reports = watched.platform.watch.drift("delay")
+    reports = watched.platform.drifting.drift("delay")
     assert len(reports) == 10
     moved = {each.column: each.psi for each in reports[-1].features}
     assert moved["x"] > 2.0
@@ -102,7 +102,7 @@ def test_drift_is_measured_and_never_alarms_by_itself(watched) -> None:
 
 
 def test_decay_pages_somebody_with_what_it_rests_on(decayed) -> None:
-    (alert,) = decayed.platform.watch.alerts("delay")
+    (alert,) = decayed.platform.alerting.alerts("delay")
     assert (alert.rule, alert.level, alert.state) == ("auc", AlertLevel.PAGE, AlertState.FIRING)
     assert "delay/1 at its release" in alert.summary
     assert alert.next_command == "mlwright retrain delay"
@@ -142,7 +142,7 @@ def test_an_open_alert_outlives_a_restart(decayed) -> None:
 
 def test_labels_that_stop_coming_open_a_ticket_until_they_come_again(watched) -> None:
     watched.live(1, label=False)
-    (alert,) = watched.platform.watch.alerts()
+    (alert,) = watched.platform.alerting.alerts()
     assert (alert.rule, alert.level) == ("labels", AlertLevel.TICKET)
     watched.live(1)
     assert states(watched) == [("labels", AlertState.RESOLVED)]
@@ -168,22 +168,22 @@ def test_a_corrected_label_wins(watched) -> None:
 def test_messages_wait_until_the_channel_takes_them(decayed) -> None:
     decayed.notifier.sent.clear()
     decayed.notifier.broken = True
-    (alert,) = decayed.platform.watch.alerts()
-    decayed.platform.watch.acknowledge(alert.id, "ada")
-    assert decayed.platform.watch.deliver() == 0
+    (alert,) = decayed.platform.alerting.alerts()
+    decayed.platform.alerting.acknowledge(alert.id, "ada")
+    assert decayed.platform.alerting.deliver() == 0
     decayed.notifier.broken = False
-    assert decayed.platform.watch.deliver() == 0  # not due yet: half a minute has to pass
+    assert decayed.platform.alerting.deliver() == 0  # not due yet: half a minute has to pass
     decayed.clock.advance(timedelta(seconds=30))
     decayed.open()
-    assert (decayed.platform.watch.deliver(), decayed.platform.watch.deliver()) == (1, 0)
+    assert (decayed.platform.alerting.deliver(), decayed.platform.alerting.deliver()) == (1, 0)
     assert [(each.id, each.state) for each in decayed.notifier.sent] == [(alert.id, AlertState.ACKNOWLEDGED)]
 
 
 def test_an_alert_is_acknowledged_by_name(decayed) -> None:
-    (alert,) = decayed.platform.watch.alerts()
+    (alert,) = decayed.platform.alerting.alerts()
     with pytest.raises(NotFound, match=f"did you mean '{alert.id}'"):
-        decayed.platform.watch.acknowledge(alert.id[:-1], "ada")
-    taken = decayed.platform.watch.acknowledge(alert.id, "ada")
+        decayed.platform.alerting.acknowledge(alert.id[:-1], "ada")
+    taken = decayed.platform.alerting.acknowledge(alert.id, "ada")
     assert (taken.state, taken.acknowledged_by) == (AlertState.ACKNOWLEDGED, "ada")
     latest = decayed.platform.records.audit()[0]
     assert (latest.action, latest.subject, latest.details) == (
@@ -197,10 +197,10 @@ def test_a_resolved_alert_cannot_be_taken(decayed) -> None:
     decayed.serve(OPEN + 8 * DAY, 14)
     decayed.wind(OPEN + 22 * DAY + 13 * HOUR)
     decayed.platform.tick()
-    (alert,) = decayed.platform.watch.alerts()
+    (alert,) = decayed.platform.alerting.alerts()
     audit = decayed.platform.records.audit()
     with pytest.raises(Conflict, match="resolved already"):
-        decayed.platform.watch.acknowledge(alert.id, "ada")
+        decayed.platform.alerting.acknowledge(alert.id, "ada")
     assert decayed.platform.records.audit() == audit
 
 

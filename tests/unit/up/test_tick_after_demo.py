@@ -69,8 +69,8 @@ def state(platform) -> dict[str, int]:
     return {
         "days": len(platform.watch.performance("delay", "day")),
         "months": len(platform.watch.performance("delay", "month")),
-        "drift": len(platform.watch.drift("delay")),
-        "alerts": len(platform.watch.alerts(limit=1000)),
+        "drift": len(platform.drifting.drift("delay")),
+        "alerts": len(platform.alerting.alerts(limit=1000)),
         "runs": len(platform.training.list(limit=1000)),
         "versions": len(platform.releases.models()),
     }

@@ -143,7 +143,7 @@ def test_a_firing_alert_can_be_taken(fresh) -> None:
     answer = fresh.post(form["action"], headers={"origin": "http://127.0.0.1:8500"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/#alert")
     assert "<form" not in fresh.get("/").text
-    alerts = fresh.control.platform.watch.alerts()
+    alerts = fresh.control.platform.alerting.alerts()
     assert all(each.acknowledged_by for each in alerts if each.resolved is None)
 
 

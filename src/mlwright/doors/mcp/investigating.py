@@ -174,7 +174,9 @@ class Investigating:
                 if (each.ended or each.started) >= start or not each.state.ended
             ]
             alerts = [
-                each for each in platform.watch.alerts(limit=1000) if (each.resolved or each.fired) >= start
+                each
+                for each in platform.alerting.alerts(limit=1000)
+                if (each.resolved or each.fired) >= start
             ]
             audit = [each for each in platform.records.audit(limit=1000) if each.at >= start]
         versions.sort(key=lambda each: each.created, reverse=True)
@@ -215,7 +217,7 @@ class Investigating:
             if endpoint is not None:
                 platform.parts.endpoint(endpoint)
             settings = platform.parts.settings
-            alerts = platform.watch.alerts(endpoint, limit=1000)
+            alerts = platform.alerting.alerts(endpoint, limit=1000)
         if alert is not None:
             chosen = [each for each in alerts if each.id == alert]
             if not chosen:

@@ -200,7 +200,7 @@ class Operating:
                     for each in platform.watch.performance(endpoint, by)
                     if since <= each.window.start and each.window.end <= until
                 )
-            reports = platform.watch.drift(endpoint)[-1:] if drift else ()
+            reports = platform.drifting.drift(endpoint)[-1:] if drift else ()
         limits = []
         if len(windows) > last:
             limits.append(f"the latest {last} of {len(windows)} windows")

@@ -110,7 +110,7 @@ def gather(control: Control) -> Facts:
         runs=platform.training.list(limit=_RUNS),
         versions=platform.releases.models(),
         endpoints=_endpoints(platform, looked.lately),
-        alerts=platform.watch.alerts(limit=_ALERTS),
+        alerts=platform.alerting.alerts(limit=_ALERTS),
         decisions=platform.records.decisions(limit=_DECISIONS),
         audit=platform.records.audit(limit=12),
         year=read_year(platform.parts.settings.state),
@@ -125,7 +125,7 @@ def _endpoints(platform: Platform, lately: Mapping[str, Performance]) -> tuple[E
             status=status,
             days=platform.watch.performance(status.endpoint, "day"),
             months=platform.watch.performance(status.endpoint, "month"),
-            drift=platform.watch.drift(status.endpoint),
+            drift=platform.drifting.drift(status.endpoint),
             rollouts=platform.rollouts.list(status.endpoint, limit=20),
             lately=lately.get(status.endpoint),
         )

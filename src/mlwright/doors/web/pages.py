@@ -41,7 +41,7 @@ def _loop_page(control: Control) -> Handler:
 def _acknowledge(control: Control) -> Handler:
     async def handle(request: Request) -> Response:
         alert, who = request.path_params["alert"], control.platform.parts.actor
-        await run_in_threadpool(control.platform.watch.acknowledge, alert, who)
+        await run_in_threadpool(control.platform.alerting.acknowledge, alert, who)
         return RedirectResponse("/#alert", status_code=303)
 
     return handle

@@ -79,7 +79,7 @@ def changes(platform: "Platform", endpoint: EndpointSettings) -> tuple[Statement
     name = endpoint.name
     said = [*_versions(platform.watch.performance(name, "day"), name)]
     said += [_rollout(each) for each in platform.rollouts.list(name, limit=3)]
-    said += [_alert(each) for each in platform.watch.alerts(name, limit=3)]
+    said += [_alert(each) for each in platform.alerting.alerts(name, limit=3)]
     for each in platform.records.decisions(name, limit=3):
         reason = f": {'; '.join(each.reasons)}" if each.reasons else ""
         text = f"{each.at:%Y-%m-%d %H:%M} {each.kind} {each.subject}: {each.outcome}{reason}"
@@ -89,7 +89,7 @@ def changes(platform: "Platform", endpoint: EndpointSettings) -> tuple[Statement
 
 def moved(platform: "Platform", endpoint: EndpointSettings) -> tuple[Statement, ...]:
     """Features that moved in the latest window that was looked at: context, not a cause."""
-    reports = platform.watch.drift(endpoint.name)
+    reports = platform.drifting.drift(endpoint.name)
     if not reports:
         return ()
     cited = (f"drift:{endpoint.name}",)

@@ -129,9 +129,9 @@ def _endpoint(platform: "Platform", settings: EndpointSettings, now: datetime) -
     answered = log.predictions(window, served_only=True, endpoint=settings.name)["event_time"]
     observed = log.labels(window, endpoint=settings.name)["observed_at"]
     evaluated = platform.watch.performance(settings.name)
-    drifted = platform.watch.drift(settings.name)
+    drifted = platform.drifting.drift(settings.name)
     champion = platform.releases.status(settings.name).champion
-    alerts = platform.watch.alerts(settings.name, limit=MOST)
+    alerts = platform.alerting.alerts(settings.name, limit=MOST)
     return EndpointFact(
         name=settings.name,
         predictions=answered.len(),

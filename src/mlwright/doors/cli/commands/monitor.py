@@ -55,7 +55,10 @@ def monitor(
         watch.watch(endpoint)
     window = _window(start, end)
     measured = (watch.window(endpoint, window),) if window else watch.performance(endpoint, by)
-    door.show(Monitored(performance=measured, drift=watch.drift(endpoint) if drift else ()), _monitored)
+    door.show(
+        Monitored(performance=measured, drift=door.platform.drifting.drift(endpoint) if drift else ()),
+        _monitored,
+    )
 
 
 @click.group("alerts", cls=OrShow)
@@ -74,11 +77,11 @@ def alerts() -> None:
 )
 def show(door: Door, alert: str | None, endpoint: str | None, limit: int) -> None:
     """List alerts, latest first, or look at one."""
-    watch = door.platform.watch
+    alerting = door.platform.alerting
     if alert is not None:
-        door.show(_find(watch.alerts(endpoint, limit=1_000_000), alert), _alert)
+        door.show(_find(alerting.alerts(endpoint, limit=1_000_000), alert), _alert)
     else:
-        door.show(watch.alerts(endpoint, limit=limit), _alerts)
+        door.show(alerting.alerts(endpoint, limit=limit), _alerts)
 
 
 @command("ack", group=alerts, example="mlwright alerts ack ALERT --by ada")
@@ -86,7 +89,7 @@ def show(door: Door, alert: str | None, endpoint: str | None, limit: int) -> Non
 @click.option("--by", "who", required=True, help="Who looks after it.")
 def ack(door: Door, alert: str, who: str) -> None:
     """Say that somebody looks after an alert."""
-    door.show(door.platform.watch.acknowledge(alert, who), _alert)
+    door.show(door.platform.alerting.acknowledge(alert, who), _alert)
 
 
 def _require_label(settings: EndpointSettings) -> LabelSettings:

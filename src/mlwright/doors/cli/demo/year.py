@@ -209,7 +209,7 @@ def _say_turn(platform: Platform, turn: Tick, at: datetime, bar: Bar) -> None:
 def _moved(platform: Platform, window: Window) -> list[str]:
     """The features whose PSI against the champion's reference was above 0.2 on most days of the window."""
     daily: dict[str, list[float]] = {}
-    for report in platform.watch.drift("delay"):
+    for report in platform.drifting.drift("delay"):
         if window.start <= report.window.start < window.end:
             for each in report.features:
                 daily.setdefault(each.column, []).append(each.psi)
@@ -229,7 +229,7 @@ def _result(platform: Platform, project: Path, seconds: float) -> Year:
         json.loads(file.read_text()),
         platform.watch.performance("delay", "month"),
         platform.records.decisions("delay", limit=1000),
-        platform.watch.alerts("delay", limit=1000),
+        platform.alerting.alerts("delay", limit=1000),
         seconds,
     )
     reports = state / "reports"

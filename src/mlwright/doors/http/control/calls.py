@@ -87,8 +87,8 @@ READS: Final[Mapping[str, Reading]] = {
     "/endpoints/{endpoint}": lambda p, a: p.releases.status(a.path["endpoint"]),
     "/rollouts": lambda p, a: p.rollouts.list(a.query.get("endpoint"), limit=a.limit(50)),
     "/monitor/{endpoint}": _monitor,
-    "/drift/{endpoint}": lambda p, a: p.watch.drift(p.parts.endpoint(a.path["endpoint"]).name),
-    "/alerts": lambda p, a: p.watch.alerts(a.query.get("endpoint"), limit=a.limit(100)),
+    "/drift/{endpoint}": lambda p, a: p.drifting.drift(p.parts.endpoint(a.path["endpoint"]).name),
+    "/alerts": lambda p, a: p.alerting.alerts(a.query.get("endpoint"), limit=a.limit(100)),
     "/decisions": lambda p, a: p.records.decisions(a.query.get("subject"), limit=a.limit(100)),
     "/audit": lambda p, a: p.records.audit(limit=a.limit(100)),
     "/audit/verify": lambda p, a: {"first_broken_row": p.records.broken_audit_row()},
@@ -125,7 +125,7 @@ def _abort(control: Control, asked: Asked) -> object:
 
 def _acknowledge(control: Control, asked: Asked) -> object:
     who = asked.parse(bodies.Who).who or control.platform.parts.actor
-    return control.platform.watch.acknowledge(asked.path["alert"], who)
+    return control.platform.alerting.acknowledge(asked.path["alert"], who)
 
 
 def _advance(control: Control, asked: Asked) -> "Future[object]":
@@ -207,7 +207,9 @@ NOT_OVER_HTTP: Final[Mapping[str, str]] = {
     "scoring.score": "reads and writes files of whoever types it: `mlwright predict --output`",
     "scoring.watch": "works until it is stopped: `mlwright predict --watch`",
     "scoring.consume": "works until it is stopped: `mlwright predict --input redis://…`",
-    "watch.deliver": "part of every tick",
+    "alerting.deliver": "part of every tick",
+    "alerting.act": "writes what rules decided inside the transaction of a look",
+    "drifting.measure": "part of a look: /watch does it",
     "imaging.engine": "is a program on the PATH of whoever builds",
     "imaging.write": "writes into a folder of this machine: `mlwright build image`",
     "imaging.build": "runs an engine for a minute: `mlwright build image`",
