@@ -10,6 +10,14 @@ from mlwright.errors import SettingsError
 from mlwright.model.features import FeatureView
 from mlwright.model.promotion import PromotionPolicy
 from mlwright.model.rollouts import RolloutPlan
+from mlwright.model.watch_settings import (
+    EscalationSettings,
+    MonitorSettings,
+    NotifySettings,
+    RetrainSettings,
+    SloSettings,
+    ValueSettings,
+)
 
 ENTITY: Final = "entity_key"
 TIMESTAMP: Final = "event_time"
@@ -36,46 +44,6 @@ class LabelSettings:
     column: str
     horizon: timedelta
     observed: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SloSettings:
-    """What an endpoint promises to those who call it."""
-
-    latency_p99: timedelta = timedelta(milliseconds=250)
-    availability: float = 0.999
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorSettings:
-    """When realised quality counts as decayed.
-
-    An alert fires when the whole confidence interval of the metric over ``window`` lies more than ``tolerance``
-    below the evidence that the champion was released with.
-    """
-
-    metric: str = "auc"
-    window: timedelta = timedelta(days=14)
-    tolerance: float = 0.02
-    level: float = 0.90
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrainSettings:
-    """What starts a retraining, on which windows of history, and what its winner must show.
-
-    ``gate_level`` is the confidence with which a candidate must beat the champion on held-out rows to be worth a
-    rollout, ``gate_gain`` by how much at least. The rollout then tests for harm, so the gate may be lenient.
-    """
-
-    pipeline: str
-    on: tuple[str, ...] = ("performance", "schedule:monthly")
-    windows: tuple[str, ...] = ("all",)
-    cooldown: timedelta = timedelta(days=14)
-    gate_window: timedelta = timedelta(days=14)
-    gate_level: float = 0.95
-    gate_gain: float = 0.0
-    approval: str = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +149,10 @@ class EndpointSettings:
     rollout: RolloutPlan | None = None
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
     retrain: RetrainSettings | None = None
+    value: ValueSettings | None = None
+    owner: str | None = None
+    runbook: str | None = None
+    """Who looks after it, and the page that says what to do: every alert about it carries both."""
 
     @property
     def truth(self) -> LabelSettings:
@@ -196,14 +168,6 @@ class EndpointSettings:
                 next_command='add label = { column = "…", horizon = "1d" } to it in mlwright.toml',
             )
         return self.label
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotifySettings:
-    """Where alerts go besides the page: ``log`` or a webhook URL (as ``env:NAME`` or ``file:PATH`` if secret)."""
-
-    kind: str
-    url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +245,7 @@ class Settings:
     feature_views: tuple[FeatureView, ...] = ()
     endpoints: tuple[EndpointSettings, ...] = ()
     notify: tuple[NotifySettings, ...] = ()
+    escalations: tuple[EscalationSettings, ...] = ()
     serve: ServeSettings = field(default_factory=ServeSettings)
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     promotions: tuple[PromotionPolicy, ...] = ()

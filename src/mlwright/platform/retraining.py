@@ -14,7 +14,8 @@ from mlwright.model.durations import parse_duration
 from mlwright.model.ids import EndpointName
 from mlwright.model.ledger import Decision
 from mlwright.model.registry import ModelVersion
-from mlwright.model.settings import EndpointSettings, RetrainSettings
+from mlwright.model.settings import EndpointSettings
+from mlwright.model.watch_settings import RetrainSettings
 from mlwright.model.windows import Window, day_start, month_start, week_start
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney

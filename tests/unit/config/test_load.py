@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 from mlwright.adapters.config import FILE_NAME, find_project, load_settings, settings_schema
 from mlwright.errors import SettingsError
 from mlwright.model.durations import format_duration
-from mlwright.model.settings import MonitorSettings, ServeSettings, Settings, SloSettings
+from mlwright.model.settings import ServeSettings, Settings
+from mlwright.model.watch_settings import MonitorSettings, SloSettings
 
 ROOT = Path(__file__).parents[3]
 PROJECT = '[project]\nname = "p"\n'
@@ -153,22 +154,92 @@ url = "https://example.com"
             "endpoint[0].rollout.latency_margin: 'lots' is not a share: write '20%' or 0.2",
             "endpoint[0].rollout.min_label: is not a key here (did you mean 'min_labels'?)",
             "endpoint[0].rollout.deadline: '0d' must be longer than nothing",
-            "endpoint[0].monitor.metric: 'acu' is not 'auc' or 'brier' (did you mean 'auc'?)",
+            (
+                "endpoint[0].monitor.metric: 'acu' is not measured where the task is 'binary': auc, brier, log_loss, "
+                "accuracy, precision, recall, specificity, f1, average_precision (did you mean 'auc'?)"
+            ),
             "endpoint[0].monitor.level: input should be less than 1, not 1.5",
             (
-                "endpoint[0].retrain.on[0]: 'performanc' is none of performance, schedule:daily, schedule:weekly, "
-                "schedule:monthly (did you mean 'performance'?)"
+                "endpoint[0].retrain.on[0]: 'performanc' is none of performance, drift, data, schedule:daily, "
+                "schedule:weekly, schedule:monthly (did you mean 'performance'?)"
             ),
             (
                 "endpoint[0].retrain.windows[1]: 'everything' is not a duration: "
                 "write a number and ms, s, m, h, d or w, as in '14d'"
             ),
-            "endpoint[0].retrain.approval: 'manul' is not 'auto' or 'manual' (did you mean 'manual'?)",
+            (
+                "endpoint[0].retrain.approval: 'manul' is none of auto, manual, manual:performance, manual:drift, "
+                "manual:data, manual:schedule (did you mean 'manual'?)"
+            ),
             "endpoint[1].name: 'delay' is already endpoint[0]",
             "endpoint[1].rollout.steps[2]: 10% follows 10%; the share has to rise at each step",
             "endpoint[1].rollout.deadline: 21d is shorter than the steps together (22d) and the label's horizon (12h)",
             "notify[0].url: is missing; a webhook needs one",
             "notify[1].url: belongs to a webhook; the log has no url",
+        ]
+    )
+
+
+def test_faults_of_what_is_watched_and_told(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        """
+[project]
+name = "p"
+[[endpoint]]
+name = "delay"
+model = "flight-delay@champion"
+entity = "e"
+timestamp = "t"
+label = { column = "late", horizon = "12h" }
+monitor = { task = "ranking", metric = "ndgc@10" }
+value = { currency = "EUR", true_positive = 3 }
+retrain = { pipeline = "train", on = ["data"], approval = "manual:drft" }
+[[endpoint]]
+name = "price"
+model = "price@champion"
+value = { currency = "EUR" }
+[[notify]]
+kind = "slack"
+[[notify]]
+kind = "pagerduty"
+name = "slack"
+key = "in the clear"
+endpoints = ["delya"]
+[[notify]]
+kind = "email"
+url = "https://mail.example.com"
+to = ["a@example.com"]
+[[escalation]]
+level = "page"
+steps = [{ after = "0s", to = ["slak"] }]
+""",
+    )
+    assert sorted(found) == sorted(
+        [
+            (
+                "endpoint[0].monitor.metric: 'ndgc@10' is not measured where the task is 'ranking': "
+                "ndcg, map, mrr, recall, precision, hit (did you mean 'ndcg'?)"
+            ),
+            "endpoint[0].monitor.group: is missing; a ranking is judged within each query or user",
+            "endpoint[0].value.true_positive: is not read where the task is 'ranking': right, wrong",
+            "endpoint[0].retrain.new_rows: is missing; the trigger 'data' waits for so many labels",
+            (
+                "endpoint[0].retrain.approval: 'manual:drft' is none of auto, manual, manual:performance, "
+                "manual:drift, manual:data, manual:schedule (did you mean 'manual:drift'?)"
+            ),
+            (
+                "endpoint[1].value: says what nothing is worth; one of true_positive, false_positive, "
+                "true_negative, false_negative is needed"
+            ),
+            "endpoint[1].label: is missing; value needs to know what became true",
+            "notify[0].url: is missing; a slack needs one",
+            "notify[1].name: 'slack' is the name of notify[0] already; give each channel a name of its own",
+            "notify[1].key: is a secret: keep it elsewhere, and write env:NAME or file:PATH",
+            "notify[1].endpoints[0]: no endpoint is named 'delya'; there is delay, price (did you mean 'delay'?)",
+            "notify[2].url: is not smtp://HOST:PORT or smtps://HOST:PORT",
+            "notify[2].sender: is missing; an email needs one",
+            "escalation[0].steps[0].to[0]: no notify is named 'slak'; there is slack, email (did you mean 'slack'?)",
         ]
     )
 

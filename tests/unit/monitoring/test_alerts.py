@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlwright.errors import UsageError
 from mlwright.model.monitoring import AlertLevel, AlertState, DriftReport, Estimate, FeatureDrift, Performance
-from mlwright.model.settings import MonitorSettings
+from mlwright.model.watch_settings import MonitorSettings
 from mlwright.model.windows import Window
 from mlwright.stages.monitoring.alerts import (
     AlertAction,

@@ -20,14 +20,8 @@ from mlwright.model.features import FeatureView
 from mlwright.model.instants import to_micros
 from mlwright.model.predictions import LabelBlock
 from mlwright.model.rollouts import RolloutPlan, RolloutStep
-from mlwright.model.settings import (
-    DatasetSettings,
-    EndpointSettings,
-    LabelSettings,
-    MonitorSettings,
-    RetrainSettings,
-    Settings,
-)
+from mlwright.model.settings import DatasetSettings, EndpointSettings, LabelSettings, Settings
+from mlwright.model.watch_settings import MonitorSettings, RetrainSettings
 from mlwright.model.windows import day_start
 from mlwright.platform.facade import Platform
 from mlwright.platform.parts import Parts

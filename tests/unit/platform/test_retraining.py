@@ -8,7 +8,7 @@ import pytest
 
 from mlwright.errors import Conflict, UsageError
 from mlwright.model.rollouts import RolloutState
-from mlwright.model.settings import RetrainSettings
+from mlwright.model.watch_settings import RetrainSettings
 
 TURN = datetime(2013, 4, 1, tzinfo=UTC)
 """From here on the wind decides (see conftest): delay/1, which knows x only, is worth nothing."""

@@ -10,7 +10,9 @@ from datetime import timedelta
 from pydantic import TypeAdapter, ValidationError
 
 from mlwright.adapters.config.kinds import Duration, Step
-from mlwright.errors import Fault, near_match
+from mlwright.adapters.config.reading import names, tables, texts, unknown
+from mlwright.adapters.config.watch_cross import watch_faults
+from mlwright.errors import Fault
 from mlwright.model.durations import format_duration
 from mlwright.model.rollouts import RolloutPlan, RolloutStep
 
@@ -26,7 +28,7 @@ def cross_faults(raw: Mapping[str, object]) -> list[Fault]:
         *_unknown_names(raw),
         *_endpoints(raw),
         *_promotions(raw),
-        *_notify(raw),
+        *watch_faults(raw),
         *_ports(raw),
     ]
 
@@ -34,32 +36,32 @@ def cross_faults(raw: Mapping[str, object]) -> list[Fault]:
 def _repeated(raw: Mapping[str, object]) -> Iterator[Fault]:
     for kind in ("dataset", "feature_view", "endpoint"):
         seen: dict[object, int] = {}
-        for number, table in _tables(raw, kind):
+        for number, table in tables(raw, kind):
             name = table.get("name")
             if isinstance(name, str) and name in seen:
                 yield Fault(where=f"{kind}[{number}].name", what=f"{name!r} is already {kind}[{seen[name]}]")
             seen.setdefault(name, number)
     for kind, key in (("feature_view", "features"), ("feature_view", "entity"), ("endpoint", "features")):
-        for number, table in _tables(raw, kind):
-            listed = _texts(table.get(key))
+        for number, table in tables(raw, kind):
+            listed = texts(table.get(key))
             for word in sorted({word for word in listed if listed.count(word) > 1}):
                 yield Fault(where=f"{kind}[{number}].{key}", what=f"{word!r} is named twice")
 
 
 def _unknown_names(raw: Mapping[str, object]) -> Iterator[Fault]:
-    datasets, views = _names(raw, "dataset"), _names(raw, "feature_view")
-    for number, table in _tables(raw, "feature_view"):
+    datasets, views = names(raw, "dataset"), names(raw, "feature_view")
+    for number, table in tables(raw, "feature_view"):
         name = table.get("dataset")
         if isinstance(name, str) and name not in datasets:
-            yield _unknown(f"feature_view[{number}].dataset", "dataset", name, datasets)
-    for number, table in _tables(raw, "endpoint"):
-        for place, name in enumerate(_texts(table.get("features"))):
+            yield unknown(f"feature_view[{number}].dataset", "dataset", name, datasets)
+    for number, table in tables(raw, "endpoint"):
+        for place, name in enumerate(texts(table.get("features"))):
             if name not in views:
-                yield _unknown(f"endpoint[{number}].features[{place}]", "feature view", name, views)
+                yield unknown(f"endpoint[{number}].features[{place}]", "feature view", name, views)
 
 
 def _endpoints(raw: Mapping[str, object]) -> Iterator[Fault]:
-    for number, table in _tables(raw, "endpoint"):
+    for number, table in tables(raw, "endpoint"):
         where = f"endpoint[{number}]"
         yield from _alone(table, where)
         yield from _answering(table, where)
@@ -114,7 +116,7 @@ def _horizon(label: object) -> timedelta:
 def _steps(rollout: Mapping[str, object], horizon: timedelta, where: str) -> Iterator[Fault]:
     """Shares have to rise from step to step; all steps, and the labels of the last, have to fit before the deadline."""
     try:
-        steps = [_STEP.validate_python(step) for step in _texts(rollout.get("steps"))]
+        steps = [_STEP.validate_python(step) for step in texts(rollout.get("steps"))]
     except ValidationError:
         return
     for place in range(1, len(steps)):
@@ -136,8 +138,8 @@ def _steps(rollout: Mapping[str, object], horizon: timedelta, where: str) -> Ite
 def _promotions(raw: Mapping[str, object]) -> Iterator[Fault]:
     """One policy an alias; slices where the gate asks for them; enough people for the approvals asked for."""
     seen: dict[tuple[object, object], int] = {}
-    for number, table in _tables(raw, "promotion"):
-        where, gates = f"promotion[{number}]", _texts(table.get("gates"))
+    for number, table in tables(raw, "promotion"):
+        where, gates = f"promotion[{number}]", texts(table.get("gates"))
         key = (table.get("model"), table.get("alias", "champion"))
         if isinstance(key[0], str) and isinstance(key[1], str):
             if key in seen:
@@ -147,7 +149,7 @@ def _promotions(raw: Mapping[str, object]) -> Iterator[Fault]:
         if "slices" in gates and not table.get("slices"):
             yield Fault(where=f"{where}.slices", what="is missing; the gate 'slices' needs columns")
         for name in ("gates", "slices", "override"):
-            listed = _texts(table.get(name))
+            listed = texts(table.get(name))
             for word in sorted({word for word in listed if listed.count(word) > 1}):
                 yield Fault(where=f"{where}.{name}", what=f"{word!r} is named twice")
         yield from _approvals(table, where)
@@ -155,8 +157,8 @@ def _promotions(raw: Mapping[str, object]) -> Iterator[Fault]:
 
 def _approvals(table: Mapping[str, object], where: str) -> Iterator[Fault]:
     roles: set[str] = set()
-    for number, asked in _tables(table, "approvals"):
-        role, by, count = asked.get("role"), set(_texts(asked.get("by"))), asked.get("count", 1)
+    for number, asked in tables(table, "approvals"):
+        role, by, count = asked.get("role"), set(texts(asked.get("by"))), asked.get("count", 1)
         if isinstance(role, str) and role in roles:
             yield Fault(where=f"{where}.approvals[{number}].role", what=f"{role!r} is named twice")
         roles |= {role} if isinstance(role, str) else set()
@@ -165,38 +167,9 @@ def _approvals(table: Mapping[str, object], where: str) -> Iterator[Fault]:
             yield Fault(where=f"{where}.approvals[{number}].count", what=said)
 
 
-def _notify(raw: Mapping[str, object]) -> Iterator[Fault]:
-    for number, table in _tables(raw, "notify"):
-        kind, url = table.get("kind"), table.get("url")
-        if kind == "webhook" and url is None:
-            yield Fault(where=f"notify[{number}].url", what="is missing; a webhook needs one")
-        if kind == "log" and url is not None:
-            yield Fault(where=f"notify[{number}].url", what="belongs to a webhook; the log has no url")
-
-
 def _ports(raw: Mapping[str, object]) -> Iterator[Fault]:
     serve = raw.get("serve")
     if isinstance(serve, dict):
         pages, inference = serve.get("port", 8500), serve.get("inference_port", 8501)
         if pages == inference and serve.get("workers") != 0:
             yield Fault(where="serve.inference_port", what=f"{inference} is already the port of the pages")
-
-
-def _unknown(where: str, kind: str, name: str, known: list[str]) -> Fault:
-    have = f"; there is {', '.join(dict.fromkeys(known))}" if known else f"; the file has no {kind}"
-    return Fault(where=where, what=f"no {kind} is named {name!r}{have}", near=near_match(name, known))
-
-
-def _names(raw: Mapping[str, object], kind: str) -> list[str]:
-    return [name for _, table in _tables(raw, kind) if isinstance(name := table.get("name"), str)]
-
-
-def _tables(raw: Mapping[str, object], kind: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    listed = raw.get(kind)
-    for number, table in enumerate(listed if isinstance(listed, list) else ()):
-        if isinstance(table, dict):
-            yield number, table
-
-
-def _texts(value: object) -> list[str]:
-    return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []

@@ -61,9 +61,20 @@ def _percent(value: object) -> float:
 
 def _trigger(value: object) -> str:
     word = _text(value)
-    known = ("performance", *_SCHEDULES)
+    known = ("performance", "drift", "data", *_SCHEDULES)
     if word not in known:
         raise ValueError(f"{word!r} is none of {', '.join(known)}")
+    return word
+
+
+def _approval(value: object) -> str:
+    word = _text(value)
+    known = ("auto", "manual", "manual:performance", "manual:drift", "manual:data", "manual:schedule")
+    head, _, triggers = word.partition(":")
+    parts = [f"{head}:{each}" for each in triggers.split(",")] if triggers else [word]
+    for part in parts:
+        if part not in known:
+            raise ValueError(f"{part!r} is none of {', '.join(known)}")
     return word
 
 
@@ -186,7 +197,19 @@ Percent = Annotated[
     ),
 ]
 Trigger = Annotated[
-    str, PlainValidator(_trigger), WithJsonSchema({"type": "string", "enum": ["performance", *_SCHEDULES]})
+    str,
+    PlainValidator(_trigger),
+    WithJsonSchema({"type": "string", "enum": ["performance", "drift", "data", *_SCHEDULES]}),
+]
+Approval = Annotated[
+    str,
+    PlainValidator(_approval),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^(auto|manual(:(performance|drift|data|schedule)(,(performance|drift|data|schedule))*)?)$",
+        }
+    ),
 ]
 History = Annotated[
     str,

@@ -20,12 +20,19 @@ from mlwright.adapters.config.shape import (
     FeatureViewTable,
     LabelTable,
     RegistryTable,
-    RetrainTable,
     RolloutTable,
     SettingsFile,
 )
 from mlwright.adapters.config.storage import FILE_NAME, read_toml
 from mlwright.adapters.config.tracking_shape import TrackingTable
+from mlwright.adapters.config.watch import (
+    escalation_settings,
+    monitor_settings,
+    notify_settings,
+    retrain_settings,
+    slo_settings,
+    value_settings,
+)
 from mlwright.errors import Fault, SettingsError, near_match
 from mlwright.model.durations import format_duration
 from mlwright.model.features import FeatureView
@@ -37,13 +44,9 @@ from mlwright.model.settings import (
     DatasetSettings,
     EndpointSettings,
     LabelSettings,
-    MonitorSettings,
-    NotifySettings,
     RegistrySettings,
-    RetrainSettings,
     ServeSettings,
     Settings,
-    SloSettings,
     TrackingSettings,
 )
 
@@ -169,10 +172,8 @@ def _settings(file: SettingsFile, resolver: Resolver) -> Settings:
         ),
         feature_views=tuple(_view(table) for table in file.feature_view),
         endpoints=tuple(_endpoint(table) for table in file.endpoint),
-        notify=tuple(
-            NotifySettings(kind=table.kind, url=resolver.webhook(table.url, f"notify[{number}].url"))
-            for number, table in enumerate(file.notify)
-        ),
+        notify=notify_settings(file.notify, resolver),
+        escalations=escalation_settings(file.escalation),
         serve=ServeSettings(
             host=file.serve.host,
             port=file.serve.port,
@@ -224,15 +225,13 @@ def _endpoint(table: EndpointTable) -> EndpointSettings:
         label=_label(table.label) if table.label else None,
         features=tuple(table.features),
         serving=serving_settings(table.batching, table.limits, table.edge, table.fallback, table.record),
-        slo=SloSettings(latency_p99=table.slo.latency_p99, availability=table.slo.availability),
+        slo=slo_settings(table.slo),
         rollout=_rollout(table.rollout) if table.rollout else None,
-        monitor=MonitorSettings(
-            metric=table.monitor.metric,
-            window=table.monitor.window,
-            tolerance=table.monitor.tolerance,
-            level=table.monitor.level,
-        ),
-        retrain=_retrain(table.retrain) if table.retrain else None,
+        monitor=monitor_settings(table.monitor),
+        retrain=retrain_settings(table.retrain) if table.retrain else None,
+        value=value_settings(table.value) if table.value else None,
+        owner=table.owner,
+        runbook=table.runbook,
     )
 
 
@@ -248,17 +247,4 @@ def _rollout(table: RolloutTable) -> RolloutPlan:
         alpha=table.alpha,
         deadline=table.deadline,
         min_labels=table.min_labels,
-    )
-
-
-def _retrain(table: RetrainTable) -> RetrainSettings:
-    return RetrainSettings(
-        pipeline=table.pipeline,
-        on=tuple(table.on),
-        windows=tuple(table.windows),
-        cooldown=table.cooldown,
-        gate_window=table.gate_window,
-        gate_level=table.gate_level,
-        gate_gain=table.gate_gain,
-        approval=table.approval,
     )

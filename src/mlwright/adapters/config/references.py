@@ -62,6 +62,24 @@ class Resolver:
             self._fault(where, "is not an http or https URL")
         return url
 
+    def channel(self, kind: str, text: str | None, where: str) -> str | None:
+        """Where alerts are sent: http or https, for e-mail smtp or smtps."""
+        if kind != "email" or text is None:
+            return self.webhook(text, where)
+        url = self._resolve(text, where)
+        if url and (urlsplit(url).scheme not in ("smtp", "smtps") or not urlsplit(url).hostname):
+            self._fault(where, "is not smtp://HOST:PORT or smtps://HOST:PORT")
+        return url
+
+    def secret(self, text: str | None, where: str) -> str | None:
+        """A secret, which only a reference may stand for."""
+        if text is None:
+            return None
+        if not text.startswith(("env:", "file:")):
+            self._fault(where, "is a secret: keep it elsewhere, and write env:NAME or file:PATH")
+            return None
+        return self._resolve(text, where)
+
     def server(self, text: str, *, token: bool) -> str:
         """The address of a tracking server. A token goes in the clear to nobody but this machine."""
         url = self.webhook(text, "tracking.uri") or ""
@@ -86,7 +104,9 @@ class Resolver:
         listed = raw.get("notify")
         for number, table in enumerate(listed if isinstance(listed, list) else ()):
             if isinstance(table, dict) and isinstance(url := table.get("url"), str):
-                self.webhook(url, f"notify[{number}].url")
+                self.channel(str(table.get("kind")), url, f"notify[{number}].url")
+            if isinstance(table, dict) and isinstance(held := table.get("key"), str):
+                self.secret(held, f"notify[{number}].key")
 
     def _resolve(self, text: str, where: str) -> str:
         if text.startswith("env:"):

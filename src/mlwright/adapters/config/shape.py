@@ -10,7 +10,6 @@ from pydantic import Field
 from mlwright.adapters.config.kinds import (
     ColumnName,
     Duration,
-    History,
     Host,
     KeyFile,
     ModelAtAlias,
@@ -22,7 +21,6 @@ from mlwright.adapters.config.kinds import (
     SecretReference,
     Step,
     Table,
-    Trigger,
 )
 from mlwright.adapters.config.promotion_shape import PromotionTable
 from mlwright.adapters.config.serving_shape import (
@@ -33,14 +31,16 @@ from mlwright.adapters.config.serving_shape import (
     RecordTable,
 )
 from mlwright.adapters.config.tracking_shape import Tracking
-from mlwright.model.rollouts import RolloutPlan
-from mlwright.model.settings import (
-    AdvisorSettings,
-    MonitorSettings,
-    RetrainSettings,
-    ServeSettings,
-    SloSettings,
+from mlwright.adapters.config.watch_shape import (
+    EscalationTable,
+    MonitorTable,
+    NotifyTable,
+    RetrainTable,
+    SloTable,
+    ValueTable,
 )
+from mlwright.model.rollouts import RolloutPlan
+from mlwright.model.settings import AdvisorSettings, ServeSettings
 
 
 class ProjectTable(Table):
@@ -139,13 +139,6 @@ class FeatureViewTable(Table):
     ] = None
 
 
-class SloTable(Table):
-    """What the endpoint promises to its callers."""
-
-    latency_p99: Duration = SloSettings().latency_p99
-    availability: Annotated[float, Field(gt=0, lt=1)] = SloSettings().availability
-
-
 class LabelTable(Table):
     """The truth that a prediction waits for; a window counts once ``horizon`` has passed since its end."""
 
@@ -165,34 +158,6 @@ class RolloutTable(Table):
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = RolloutPlan(steps=()).alpha
     deadline: Duration = RolloutPlan(steps=()).deadline
     min_labels: Annotated[int, Field(ge=1)] = RolloutPlan(steps=()).min_labels
-
-
-class MonitorTable(Table):
-    """When realised quality counts as decayed."""
-
-    metric: Literal["auc", "brier"] = "auc"
-    window: Duration = MonitorSettings().window
-    tolerance: Annotated[float, Field(gt=0, lt=1)] = MonitorSettings().tolerance
-    level: Annotated[float, Field(gt=0.5, lt=1)] = MonitorSettings().level
-
-
-class RetrainTable(Table):
-    """What starts a retraining, on which windows of history, and who approves its winner."""
-
-    pipeline: Annotated[
-        str, Field(pattern=r"^[A-Za-z_]\w*$", description="The name of a @pipeline function.")
-    ]
-    on: Annotated[list[Trigger], Field(min_length=1)] = ["performance", "schedule:monthly"]
-    windows: Annotated[list[History], Field(min_length=1)] = ["all"]
-    cooldown: Duration = RetrainSettings(pipeline="").cooldown
-    gate_window: Duration = RetrainSettings(pipeline="").gate_window
-    gate_level: Annotated[
-        float, Field(gt=0.5, lt=1, description="How sure the gate must be that a candidate is better.")
-    ] = RetrainSettings(pipeline="").gate_level
-    gate_gain: Annotated[
-        float, Field(ge=0, lt=1, description="By how much a candidate must be better to be worth a change.")
-    ] = RetrainSettings(pipeline="").gate_gain
-    approval: Literal["auto", "manual"] = "auto"
 
 
 class EndpointTable(Table):
@@ -223,14 +188,12 @@ class EndpointTable(Table):
     rollout: RolloutTable | None = None
     monitor: Annotated[MonitorTable, Field(default_factory=MonitorTable)]
     retrain: RetrainTable | None = None
-
-
-class NotifyTable(Table):
-    """Where alerts go besides the page."""
-
-    kind: Literal["log", "webhook"]
-    url: Annotated[
-        str | None, Field(description="Of a webhook; as env:NAME or file:PATH if it is secret.")
+    value: ValueTable | None = None
+    owner: Annotated[str | None, Field(min_length=1, description="Who looks after it; in every alert.")] = (
+        None
+    )
+    runbook: Annotated[
+        str | None, Field(min_length=1, description="The page that says what to do; in every alert.")
     ] = None
 
 
@@ -263,4 +226,5 @@ class SettingsFile(Table):
     endpoint: list[EndpointTable] = []
     promotion: list[PromotionTable] = []
     notify: list[NotifyTable] = []
+    escalation: list[EscalationTable] = []
     advisor: AdvisorTable | None = None

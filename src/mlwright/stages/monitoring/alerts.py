@@ -15,7 +15,7 @@ import polars as pl
 from mlwright.errors import UsageError, near_match
 from mlwright.model.ids import AlertId, EndpointName
 from mlwright.model.monitoring import Alert, AlertLevel, AlertState, DriftReport, Estimate, Performance
-from mlwright.model.settings import MonitorSettings
+from mlwright.model.watch_settings import MonitorSettings
 from mlwright.model.windows import Window
 
 MIN_PER_CLASS = 20
