@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from mlwright.model.answers import NextCommand
 from mlwright.model.monitoring import Estimate
@@ -79,6 +80,8 @@ class Test:
     suspects: tuple[Suspect, ...] = ()
     needs: tuple[str, ...] = ()
     assumption: str = ""
+
+    __test__: ClassVar[bool] = False  # pytest takes every class of this name for one of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""The small models that drift and diagnosis fit: domain classifiers, refits, surrogates. Outgrown: any library."""
+"""The small models that drift and diagnosis fit: domain classifiers, refits, surrogates.
+
+Open wire: none; a learner is a library in this process. Outgrown: any library.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol

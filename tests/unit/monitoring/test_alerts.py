@@ -1,7 +1,9 @@
 """The rules that fire, resolve or leave things as they are."""
 
+import ast
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,6 +14,7 @@ from mlwright.errors import UsageError
 from mlwright.model.monitoring import AlertLevel, AlertState, DriftReport, Estimate, FeatureDrift, Performance
 from mlwright.model.watch_settings import MonitorSettings
 from mlwright.model.windows import Window
+from mlwright.stages.monitoring import alerts
 from mlwright.stages.monitoring.alerts import (
     AlertAction,
     alert_id,
@@ -35,16 +38,14 @@ def measured(value=0.645, half=0.015, **changes):
         matured=True,
         positive_rate=0.25,
         mean_score=0.2,
-        auc=estimate,
-        brier=estimate,
-        calibration_error=0.05,
+        metrics={"auc": estimate, "brier": estimate},
         versions=("flight-delay/1",),
     )
     return replace(base, **changes)
 
 
-def decide(performance, reference=0.713, metric="auc"):
-    settings = MonitorSettings(metric=metric, tolerance=0.02)
+def decide(performance, reference=0.713, metric="auc", **more):
+    settings = MonitorSettings(metric=metric, **{"tolerance": 0.02, **more})
     return decide_alert(
         performance, reference=reference, reference_of="flight-delay/1 at its release", settings=settings
     )
@@ -79,7 +80,7 @@ def test_immature_windows_never_decide():
 
 
 def test_too_little_to_judge_stays():
-    assert decide(measured(auc=None)).action is AlertAction.STAY
+    assert decide(measured(metrics={})).action is AlertAction.STAY
     few = decide(measured(labelled=40, positive_rate=0.1))
     assert few.action is AlertAction.STAY
     assert "only 4 labels of one class" in few.summary
@@ -94,6 +95,79 @@ def test_brier_is_worse_when_it_is_higher():
 def test_an_unknown_metric_names_the_known_ones():
     with pytest.raises(UsageError, match="did you mean 'brier'"):
         decide(measured(), metric="breir")
+
+
+def of_numbers(**metrics):
+    """A window of a regression; each metric by its value and half the width of its interval."""
+    made = {
+        name: Estimate(value=value, lower=value - half, upper=value + half, level=0.9)
+        for name, (value, half) in metrics.items()
+    }
+    return measured(task="regression", positive_rate=None, metrics=made)
+
+
+def test_any_metric_of_a_task_is_judged_in_its_own_unit():
+    hours = {"task": "regression", "tolerance": 5.0}
+    assert decide(of_numbers(mae=(130.0, 4.0)), 120.0, "mae", **hours).action is AlertAction.FIRE
+    assert decide(of_numbers(mae=(126.0, 4.0)), 120.0, "mae", **hours).action is AlertAction.STAY
+    decision = decide(of_numbers(mae=(124.0, 4.0)), 120.0, "mae", **hours)
+    assert decision.action is AlertAction.RESOLVE
+    assert "mae of delay" in decision.summary
+    assert "Limit 125 = 120 (flight-delay/1 at its release) + 5 tolerance" in decision.summary
+    assert decide(of_numbers(r2=(0.5, 0.01)), 0.6, "r2", task="regression").action is AlertAction.FIRE
+    few = decide(replace(of_numbers(mae=(130.0, 4.0)), labelled=40), 120.0, "mae", **hours)
+    assert (few.action, "50 are needed" in few.summary) == (AlertAction.STAY, True)
+
+
+def test_a_bias_is_judged_by_its_distance_from_none():
+    bias = {"task": "regression", "tolerance": 1.0}
+    for sign in (1, -1):
+        assert decide(of_numbers(bias=(sign * 3.0, 1.0)), 0.5, "bias", **bias).action is AlertAction.FIRE
+        assert decide(of_numbers(bias=(sign * 1.8, 2.0)), -0.5, "bias", **bias).action is AlertAction.STAY
+    assert decide(of_numbers(bias=(0.0, 2.0)), -0.5, "bias", **bias).action is AlertAction.RESOLVE
+
+
+def test_without_a_reference_the_rule_says_that_it_does_not_know():
+    decision = decide_alert(
+        measured(value=0.1),
+        reference=None,
+        reference_of="delay/1 was released without auc and without held-out rows",
+        settings=MonitorSettings(),
+    )
+    assert decision.action is AlertAction.UNKNOWN
+    assert "UNKNOWN whether that is a decay: delay/1 was released without auc" in decision.summary
+    with pytest.raises(ValueError, match="makes no alert"):
+        alert_of(decision, at=WINDOW.end)
+
+
+@given(st.floats(0, 1), st.floats(0, 0.5), st.booleans())
+def test_nothing_is_decided_by_what_was_expected_before_labels(value, half, ripe):
+    guess = {"auc": Estimate(value=value, lower=value - half, upper=value + half)}
+    for real in (0.60, 0.69, 0.72):
+        plain, beside = measured(real, matured=ripe), measured(real, matured=ripe, expected=guess)
+        assert decide(plain) == decide(beside)
+    alone = decide(measured(metrics={}, expected=guess, matured=ripe))
+    assert alone.action is AlertAction.STAY
+    assert "expected" not in alone.evidence
+
+
+def test_no_rule_and_no_gate_reads_what_was_expected():
+    """Estimates hold while P(y|x) does, which is what a rule has to find out."""
+    root = Path(alerts.__file__).parents[2]
+    deciding = ("alerts", "comparison", "no_worse", "triggers", "burn", "slos")
+    files = [root / "stages/monitoring" / f"{name}.py" for name in deciding]
+    files += [
+        root / "platform" / f"{name}.py"
+        for name in ("retraining", "gates", "verdicts", "rolling", "promoting")
+    ]
+    read = [path for path in files if path.exists()]
+    assert len(read) >= 6
+    for path in read:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        taken = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert "expected" not in used, path.name
+        assert not any(each and each.endswith((".expected", ".foreseeing")) for each in taken), path.name
 
 
 unit = st.floats(0, 1)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 import polars as pl
 import pytest
@@ -13,13 +14,18 @@ from mlwright.model.monitoring import (
     Alert,
     AlertLevel,
     AlertState,
+    Calibration,
+    CalibrationBin,
     DriftReport,
     Estimate,
     FeatureDrift,
+    Maturity,
+    OutcomeWorth,
     Performance,
+    Worth,
 )
 from mlwright.model.windows import Window
-from mlwright.stages.monitoring import store, tables
+from mlwright.stages.monitoring import inbox, outbox, store, tables
 from mlwright.stages.monitoring.drift import sketch
 
 START = datetime(2013, 5, 2, tzinfo=UTC)
@@ -48,9 +54,7 @@ def performance(k=0, **changes):
         matured=True,
         positive_rate=0.25,
         mean_score=0.2,
-        auc=Estimate(value=0.7, lower=0.65, upper=0.75, level=0.9, assumption="hours"),
-        brier=None,
-        calibration_error=0.05,
+        metrics={"auc": Estimate(value=0.7, lower=0.65, upper=0.75, level=0.9, assumption="hours")},
         versions=("flight-delay/1", "flight-delay/2"),
     )
     return replace(base, **changes)
@@ -60,6 +64,7 @@ def alert(day=0, **changes):
     at = START + day * DAY
     base = Alert(
         id=f"delay-auc-{at:%Y-%m-%d}",
+        group="delay-auc-2013-05-02",
         rule="auc",
         endpoint="delay",
         level=AlertLevel.PAGE,
@@ -83,9 +88,35 @@ def test_performance_comes_back_in_order_of_time(tx):
 
 
 def test_a_later_measurement_of_a_window_replaces_the_earlier(tx):
-    store.save_performance(tx, performance(matured=False, labelled=3, auc=None), "day")
+    store.save_performance(tx, performance(matured=False, labelled=3, metrics={}), "day")
     store.save_performance(tx, performance(), "day")
     assert store.list_performance(tx, "delay", "day") == (performance(),)
+
+
+def test_everything_about_a_window_and_its_parts_comes_back(tx):
+    """Also bounds that are not finite, which JSON has not."""
+    open_end = Estimate(value=3.0, lower=0.0, upper=inf, level=0.9, assumption="too few")
+    whole = performance(
+        task="regression",
+        metrics={"mae": open_end, "bias": replace(open_end, lower=-inf)},
+        expected={"mae": replace(open_end, upper=4.0)},
+        calibration=Calibration(bins=(CalibrationBin(rows=3, score=0.5, label=0.4),), error=0.1, slope=1.1),
+        maturity=Maturity(arrived=0.9, due=0.95, final=open_end, early_mean=0.1, final_mean=0.2),
+        worth=Worth(
+            currency="EUR",
+            total=replace(open_end, lower=-inf),
+            per_prediction=open_end,
+            outcomes=(OutcomeWorth(name="error", count=3.0, money=-1.5),),
+        ),
+    )
+    parts = tuple(replace(whole, part=each) for each in ("x=≤ 1", "x=> 1", "carrier=Ää", "variant=champion"))
+    store.save_performance(tx, whole, "day")
+    store.save_parts(tx, whole, parts[::-1], "day")
+    store.save_parts(tx, whole, parts, "day")
+    assert store.list_performance(tx, "delay", "day") == (whole,)
+    assert store.list_parts(tx, "delay", "day") == parts
+    store.save_parts(tx, whole, parts[:1], "day")
+    assert (store.list_parts(tx, "delay", "day"), store.list_parts(tx, "delay", "month")) == (parts[:1], ())
 
 
 def test_drift_comes_back(tx):
@@ -147,11 +178,15 @@ def test_the_life_of_an_alert(tx):
         store.acknowledge(tx, alert().id, "ann", START)
 
 
-def test_an_alert_that_comes_back_on_the_same_day_is_opened_again(tx):
+def test_an_alert_that_comes_back_soon_is_opened_again(tx):
     store.save_alert(tx, alert())
     store.acknowledge(tx, alert().id, "ann", START)
     store.resolve(tx, alert().id, START)
-    assert store.save_alert(tx, alert()) == store.SavedAlert(alert=alert(), new=True)
+    again = store.save_alert(tx, alert(day=1))
+    assert (again.new, again.reopened) == (True, True)
+    assert again.alert == replace(alert(), flaps=1, acknowledged_by="ann")
+    assert inbox.carry_on(tx, alert().id).state is AlertState.ACKNOWLEDGED
+    assert inbox.start_over(tx, alert().id).acknowledged_by is None
     store.resolve(tx, alert().id, START)
     assert store.save_alert(tx, alert(day=5)).new
     assert [each.id for each in store.list_alerts(tx)] == ["delay-auc-2013-05-07", "delay-auc-2013-05-02"]
@@ -180,34 +215,50 @@ def test_an_unknown_alert_suggests_a_known_one(tx):
             call()
 
 
+def claimed(tx, now, *channels, who=iter(range(1000))):
+    return outbox.claim(tx, now, f"process {next(who)}", channels=channels or ("log", "webhook"))
+
+
 def test_the_outbox_sends_each_change_once_and_in_order(tx):
     fired = store.save_alert(tx, alert()).alert
     for _ in range(2):
-        store.enqueue_delivery(tx, fired, "log", START)
+        outbox.enqueue(tx, fired, "log", START)
+    first = claimed(tx, START)
+    assert [(each.channel, each.state) for each in first.rows] == [("log", AlertState.FIRING)]
     closed = store.resolve(tx, fired.id, START)
-    store.enqueue_delivery(tx, closed, "log", START)
-    store.enqueue_delivery(tx, closed, "webhook", START)
-    first, other = store.pending_deliveries(tx, START)
-    assert (first.channel, first.alert.state) == ("log", AlertState.FIRING)
-    assert (other.channel, other.alert.state) == ("webhook", AlertState.RESOLVED)
-    store.mark_delivered(tx, first.id, START)
-    store.mark_delivered(tx, other.id, START)
-    (last,) = store.pending_deliveries(tx, START)
-    assert (last.channel, last.alert.state) == ("log", AlertState.RESOLVED)
-    store.mark_delivered(tx, last.id, START)
-    assert store.pending_deliveries(tx, START + DAY) == ()
+    outbox.enqueue(tx, closed, "log", START)
+    outbox.enqueue(tx, closed, "webhook", START)
+    other = claimed(tx, START)
+    assert (other.channel, other.rows[0].state) == ("webhook", AlertState.RESOLVED)
+    assert claimed(tx, START) is None  # the log has the earlier one in its hands
+    for parcel in (first, other):
+        outbox.delivered(tx, parcel, START)
+    last = claimed(tx, START)
+    assert (last.channel, last.rows[0].state) == ("log", AlertState.RESOLVED)
+    outbox.delivered(tx, last, START)
+    assert claimed(tx, START + DAY) is None
+    assert outbox.told(tx, fired.id) == ()
 
 
-def test_a_failed_delivery_waits_longer_each_time(tx):
-    store.enqueue_delivery(tx, store.save_alert(tx, alert()).alert, "webhook", START)
+@pytest.mark.parametrize(
+    ("refused", "after", "pauses"),
+    [
+        (False, None, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]),
+        (True, None, [3600, 3600]),
+        (False, timedelta(seconds=45), [45, 60]),
+        (False, timedelta(days=9), [3600, 3600]),
+    ],
+)
+def test_a_failed_delivery_waits_longer_each_time(tx, refused, after, pauses):
+    outbox.enqueue(tx, store.save_alert(tx, alert()).alert, "webhook", START)
     now = START
-    for attempt, pause in enumerate([30, 60, 120, 240, 480, 960, 1920, 3600, 3600]):
-        (waiting,) = store.pending_deliveries(tx, now)
-        assert waiting.attempts == attempt
-        store.mark_failed(tx, waiting.id, now, "connection refused")
-        assert store.pending_deliveries(tx, now + timedelta(seconds=pause - 1)) == ()
+    for attempt, pause in enumerate(pauses, start=1):
+        waiting = claimed(tx, now)
+        assert waiting.rows[0].attempts == attempt
+        outbox.failed(tx, waiting, now, "connection refused", refused=refused, after=after)
+        assert claimed(tx, now + timedelta(seconds=pause - 1)) is None
         now += timedelta(seconds=pause)
-    assert len(store.pending_deliveries(tx, now)) == 1
+    assert len(outbox.waiting(tx, due=now)) == 1
 
 
 def test_the_outbox_survives_a_restart(tmp_path):
@@ -215,9 +266,10 @@ def test_the_outbox_survives_a_restart(tmp_path):
     before = create_engine(url)
     tables.metadata.create_all(before)
     with before.begin() as tx:
-        store.enqueue_delivery(tx, store.save_alert(tx, alert()).alert, "log", START)
+        outbox.enqueue(tx, store.save_alert(tx, alert()).alert, "log", START)
     before.dispose()
     after = create_engine(url)
     with after.begin() as tx:
-        assert [item.alert for item in store.pending_deliveries(tx, START)] == [alert()]
+        assert [item.alert_id for item in outbox.waiting(tx, due=START)] == [alert().id]
+        assert claimed(tx, START, "webhook") is None
     after.dispose()

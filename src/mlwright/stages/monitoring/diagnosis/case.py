@@ -73,6 +73,9 @@ class Case:
     recomputed: pl.DataFrame | None = None
     recomputed_rows: NDArray[np.bool_] | None = None
     model: Scorer | None = None
+    model_known: bool = False
+    """The model is known to be the one that answered (by its digest). The reference's scores may then be those of
+    another fit of the same recipe, as scores of held-out rows are."""
     happenings: tuple[Happening, ...] = ()
     horizon: timedelta | None = None
     now: datetime | None = None

@@ -1,0 +1,351 @@
+"""S0, second half: are the labels made as before? A broken label pipeline looks like a change of the world."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlwright.model.diagnosis import Outcome, Test
+from mlwright.model.monitoring import Estimate
+from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Sample, Task
+from mlwright.stages.monitoring.diagnosis.intervals import means, share
+from mlwright.stages.monitoring.diagnosis.standing import auc, calibrated, distance, factor
+
+Mask = NDArray[np.bool_]
+
+_FEWEST: Final = 50
+_EXPECTED: Final = 20.0
+"""So many labels of a class were to be expected where there is none."""
+_UNITS: Final = (
+    10.0,
+    100.0,
+    1000.0,
+    1e4,
+    1e6,
+    12.0,
+    24.0,
+    60.0,
+    3600.0,
+    86400.0,
+    7.0,
+    30.0,
+    365.0,
+    2.54,
+    1.609,
+    0.4536,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFault:
+    """One thing that is wrong with the labels of the current side.
+
+    ``label`` holds them put right, NaN where that cannot be done, and ``weight`` what each row then counts.
+    ``sure`` says that nothing but the labels explains it, ``doubtful`` that the scores may as well be what is inverted.
+    """
+
+    text: str
+    rows: float
+    label: Floats | None = None
+    weight: Floats | None = None
+    recovered: Estimate | None = None
+    sure: bool = False
+    doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelling:
+    """What is wrong with the labels, worst first, and what is only worth knowing."""
+
+    faults: tuple[LabelFault, ...]
+    test: Test
+    scores_turned: bool = False
+    """The scores, not the labels, look like their own mirror image: class 0's probability in place of class 1's."""
+
+    @property
+    def worst(self) -> LabelFault | None:
+        """The fault that carries most."""
+        return self.faults[0] if self.faults else None
+
+
+def check_labels(case: Case) -> Labelling:
+    """Look for labels that are constant, inverted, lost, of a bad source, in another unit, or no labels at all."""
+    now = case.current
+    known = np.isfinite(now.label) & np.isfinite(now.score)
+    faults: list[LabelFault] = []
+    turned = False
+    if int(known.sum()) >= _FEWEST and int(np.isfinite(case.reference.label).sum()) >= _FEWEST:
+        faults += _values(case)
+        if case.task is Task.BINARY:
+            faults += _constant(case)
+            inverted, turned = _inverted(case)
+            faults += inverted
+            faults += _lost_class(case)
+        if case.task is Task.REGRESSION:
+            faults += _unit(case)
+        if not faults:
+            faults += _sources(case)
+    faults.sort(key=lambda fault: -(fault.recovered.value if fault.recovered else 1.0))
+    notes = [*_rate(case), *_delay(case), *_early(case)]
+    text = "; ".join([fault.text for fault in faults] + [note for note, _ in notes]) or (
+        "labels arrive, take values and follow the scores as before"
+    )
+    numbers: dict[str, float] = {}
+    for _, found in notes:
+        numbers |= found
+    return Labelling(
+        faults=tuple(faults),
+        scores_turned=turned,
+        test=Test(
+            id="S0",
+            title="Are the labels made as before?",
+            outcome=Outcome.FOUND if faults or notes else Outcome.CLEAR,
+            text=text,
+            numbers=numbers,
+            needs=()
+            if now.label_source is not None
+            else ("the source of each label (annotator, job version)",),
+        ),
+    )
+
+
+def _recovered(case: Case, label: Floats, weight: Floats | None = None) -> Estimate:
+    """The share of the drop that goes away with labels put right."""
+    before = case.loss(case.reference.label, case.reference.score)
+    now = case.loss(case.current.label, case.current.score)
+    after = case.loss(label, case.current.score)
+    weights = None if weight is None else np.column_stack([np.ones(len(now)), weight])
+    return share(
+        means(before, case.reference.cluster, seed=2 * case.seed),
+        means(np.column_stack([now, after]), case.current.cluster, weights=weights, seed=2 * case.seed + 1),
+        level=case.level,
+        assumption="the labels that were put right are as good as those of the reference",
+    )
+
+
+def _values(case: Case) -> Iterator[LabelFault]:
+    label = case.current.label
+    known = np.isfinite(label)
+    if case.task is not Task.BINARY:
+        return
+    strange = known & (label != 0) & (label != 1)
+    if strange.sum() < max(5, 0.002 * known.sum()):
+        return
+    values = np.unique(label[strange])[:5]
+    right = np.where(strange, np.nan, label)
+    listed = ", ".join(f"{value:g}" for value in values)
+    if not np.isfinite(right).any():
+        yield LabelFault(text=f"no label is 0 or 1; there is {listed}", rows=1.0, sure=True)
+        return
+    yield LabelFault(
+        text=f"{strange.sum() / known.sum():.1%} of the labels are neither 0 nor 1 but {listed}",
+        rows=float(strange.sum() / known.sum()),
+        label=right,
+        recovered=_recovered(case, right),
+        sure=True,
+    )
+
+
+def _constant(case: Case) -> Iterator[LabelFault]:
+    label = case.current.label
+    known = np.isfinite(label) & np.isfinite(case.current.score)
+    past = case.reference.label[np.isfinite(case.reference.label)]
+    seen = np.unique(label[known])
+    if len(seen) != 1 or len(np.unique(past)) < 2:
+        return
+    positive = calibrated(case)[known]
+    missing = float((1 - positive).sum() if seen[0] == 1 else positive.sum())
+    if missing < _EXPECTED:
+        return
+    yield LabelFault(
+        text=f"every one of {int(known.sum()):,} labels is {seen[0]:g}, where about {missing:,.0f} of the other class "
+        "were to be expected",
+        rows=1.0,
+        sure=missing >= 5 * _EXPECTED,
+    )
+
+
+def _inverted(case: Case) -> tuple[list[LabelFault], bool]:
+    """Labels that are their own mirror image: of all rows, of a source, or from some instant on."""
+    past = case.reference
+    good = auc(past.label, past.score)
+    if good is None or good < 0.6:
+        return [], False
+    label = case.current.label
+    parts = [("all labels", np.isfinite(label), False), *_parts(case)]
+    for words, rows, some in parts:
+        here, rest = auc(label[rows], case.current.score[rows]), auc(label[~rows], case.current.score[~rows])
+        if here is None or (rows & np.isfinite(label)).sum() < _FEWEST or here > min(0.45, 1 - good + 0.12):
+            continue
+        if some and (rest is None or rest < 0.5 + (good - 0.5) / 2):
+            continue
+        right = np.where(rows, 1 - label, label)
+        recovered = _recovered(case, right)
+        if not 0.75 <= recovered.value <= 1.3:
+            continue
+        by_source = some and "source" in words
+        if not by_source and _scores_mirrored(case, rows):
+            return [], not some
+        fault = LabelFault(
+            text=f"{words} rank as if they were inverted (AUC {here:.2f}, before {good:.2f}); turned back they are as "
+            "before",
+            rows=float(rows.sum() / max(len(rows), 1)),
+            label=right,
+            recovered=recovered,
+            sure=by_source,
+            doubtful=not by_source and not _prior_flipped(case, rows),
+        )
+        return [fault], False
+    return [], False
+
+
+def _parts(case: Case) -> Iterator[tuple[str, Mask, bool]]:
+    source = case.current.label_source
+    if source is not None:
+        for name in np.unique(source):
+            if name:
+                yield f"labels of source {name!r}", source == name, True
+    at = case.current.at
+    if at is not None and len(at):
+        for share_of in (0.25, 0.5, 0.75):
+            edge = np.quantile(at, share_of)
+            yield f"labels of the last {1 - share_of:.0%} of the rows in time", at >= edge, True
+
+
+def _scores_mirrored(case: Case, rows: Mask) -> bool:
+    """Whether the scores, seen with the reference's, look like 1 − score rather than like themselves."""
+    past = np.sort(case.reference.score[np.isfinite(case.reference.score)])
+    now = case.current.score[rows & np.isfinite(case.current.score)]
+    mirrored, plain = distance(past, 1 - now), distance(past, now)
+    return mirrored < 0.5 * plain and plain > 2.0 / np.sqrt(min(len(past), len(now)))
+
+
+def _prior_flipped(case: Case, rows: Mask) -> bool:
+    """Whether the share of positives became what that of negatives was."""
+    before = float(np.nanmean(case.reference.label))
+    now = float(np.nanmean(case.current.label[rows]))
+    return abs(now - (1 - before)) < 0.4 * abs(now - before)
+
+
+def _lost_class(case: Case) -> Iterator[LabelFault]:
+    """Labels of one class that no longer arrive: fewer labels a row, and all the missing ones are of that class."""
+    rates = [float(np.isfinite(side.label).mean()) for side in (case.reference, case.current)]
+    label, rows = case.current.label, len(case.current)
+    if rates[1] > 0.93 * rates[0] or rows < 4 * _FEWEST:
+        return
+    positive = calibrated(case)
+    expected = np.array([np.nansum(1 - positive), np.nansum(positive)]) * rates[0]
+    seen = np.array([(label == 0).sum(), (label == 1).sum()], dtype=np.float64)
+    if expected.min() < _EXPECTED or seen.max() == 0:
+        return
+    ratio = seen / expected
+    lost = int(np.argmin(ratio))
+    noise = 3 * np.sqrt(1 / expected[lost] + 1 / expected[1 - lost])
+    if not (abs(ratio[1 - lost] - 1) < 0.1 + noise / 2 and ratio[lost] < 0.85 - noise / 2) or seen[lost] == 0:
+        return
+    weight = np.where(label == lost, 1 / ratio[lost], 1.0)
+    yield LabelFault(
+        text=f"{rates[1]:.0%} of the rows have a label, before {rates[0]:.0%}; what is missing is of class {lost} "
+        f"({ratio[lost]:.0%} of the expected ones arrived, of the other class {ratio[1 - lost]:.0%})",
+        rows=1 - rates[1] / rates[0],
+        label=label,
+        weight=weight,
+        recovered=_recovered(case, label, weight),
+    )
+
+
+def _sources(case: Case) -> Iterator[LabelFault]:
+    """A source of labels whose losses rose while those of the others did not."""
+    now, past = case.current.label_source, case.reference.label_source
+    if now is None:
+        return
+    loss = case.loss(case.current.label, case.current.score)
+    usual = case.loss(case.reference.label, case.reference.score)
+    base = float(np.nanmean(usual))
+    known = np.isfinite(loss)
+    names = [name for name in np.unique(now[known]) if name and (now[known] == name).sum() >= _FEWEST]
+    if len(np.unique(now[known])) < 2:
+        return
+    for name in names:
+        rows = now == name
+        if not (known & ~rows).sum() >= _FEWEST:
+            continue
+        own = usual[past == name] if past is not None else usual[:0]
+        level = float(np.nanmean(own)) if np.isfinite(own).sum() >= _FEWEST else base
+        right = np.where(rows, np.nan, case.current.label)
+        recovered = _recovered(case, right)
+        if recovered.value < 0.6 or recovered.lower < 0.2 or np.nanmean(loss[rows]) < 1.3 * level:
+            continue
+        yield LabelFault(
+            text=f"source {name!r} gives {rows[known].mean():.0%} of the labels; without them "
+            f"{recovered.value:.0%} of the drop is gone",
+            rows=float(rows[known].mean()),
+            label=right,
+            recovered=recovered,
+        )
+
+
+def _unit(case: Case) -> Iterator[LabelFault]:
+    """Labels in another unit: their quantiles moved by one factor and the scores' did not."""
+    found = factor(case.reference.label, case.current.label)
+    if found is None or abs(log(found)) < log(1.9):
+        return
+    moved = factor(case.reference.score, case.current.score)
+    if moved is not None and abs(log(moved)) > 0.5 * abs(log(found)):
+        return
+    unit = min((one for each in _UNITS for one in (each, 1 / each)), key=lambda each: abs(log(found / each)))
+    if abs(log(found / unit)) > 0.2:
+        return
+    right = case.current.label / unit
+    recovered = _recovered(case, right)
+    if recovered.value < 0.6:
+        return
+    yield LabelFault(
+        text=f"labels are {unit:g} times what they were, scores are not: another unit",
+        rows=1.0,
+        label=right,
+        recovered=recovered,
+        sure=abs(log(unit)) > log(5),
+    )
+
+
+def _rate(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
+    before, now = (float(np.isfinite(side.label).mean()) for side in (case.reference, case.current))
+    error = np.sqrt(
+        max(before * (1 - before), 1e-6) / len(case.reference)
+        + max(now * (1 - now), 1e-6) / len(case.current)
+    )
+    if abs(now - before) > max(0.05, 4 * error):
+        yield (
+            f"{now:.0%} of the rows have a label, before {before:.0%}",
+            {"labelled share before": before, "labelled share now": now},
+        )
+
+
+def _delay(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
+    before, now = (_delays(side) for side in (case.reference, case.current))
+    if min(len(before), len(now)) < _FEWEST:
+        return
+    first, second = float(np.median(before)) / 3.6e9, float(np.median(now)) / 3.6e9
+    if distance(np.sort(before), now) > 0.25:
+        yield (
+            f"labels take {second:.3g} hours (median), before {first:.3g}",
+            {"label delay before (h)": first, "label delay now (h)": second},
+        )
+
+
+def _early(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
+    """Labels that were known before the row was: a join at the wrong instant."""
+    delays = _delays(case.current)
+    if len(delays) >= _FEWEST and float((delays < 0).mean()) > 0.01:
+        yield f"{(delays < 0).mean():.0%} of the labels are older than the row they belong to", {}
+
+
+def _delays(side: Sample) -> Floats:
+    if side.label_at is None or side.at is None:
+        return np.zeros(0)
+    known = (side.label_at >= 0) & np.isfinite(side.label)
+    return (side.label_at[known] - side.at[known]).astype(np.float64)

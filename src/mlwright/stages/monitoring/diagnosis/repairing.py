@@ -1,0 +1,156 @@
+"""What is left of the drop, repair by repair."""
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from mlwright.model.diagnosis import Cause
+from mlwright.model.monitoring import Estimate
+from mlwright.ports.learner import Learner
+from mlwright.stages.monitoring.diagnosis.case import Case, Floats
+from mlwright.stages.monitoring.diagnosis.findings import Repair
+from mlwright.stages.monitoring.diagnosis.intervals import Means, difference, means, share
+from mlwright.stages.monitoring.diagnosis.surrogate import Rescorer, rescorer
+
+COUNTS: Final = 0.05
+"""A repair that recovers less of the drop is not applied."""
+
+
+@dataclass(slots=True)
+class Repairing:
+    """A case as repaired so far. Each repair counts with what it recovers after those before it.
+
+    ``claimed`` is what repairs recovered that could not be applied to the rows, as a share of the whole drop.
+    """
+
+    case: Case
+    learner: Learner
+    repairs: list[Repair] = field(default_factory=list)
+    losses: list[Floats] = field(default_factory=list)
+    claimed: float = 0.0
+    _before: Means | None = None
+    _rescorer: Rescorer | None = None
+    _asked: bool = False
+
+    def __post_init__(self) -> None:
+        case = self.case
+        self.losses.append(case.loss(case.current.label, case.current.score))
+        before = case.loss(case.reference.label, case.reference.score)
+        self._before = means(before, case.reference.cluster, seed=2 * case.seed)
+
+    def relabel(
+        self, label: Floats, weight: Floats | None, claim: Estimate, text: str, *, sure: bool
+    ) -> None:
+        """Labels put right. With weights nothing can be applied to rows: the share is taken as it was found."""
+        if weight is not None:
+            self.claim(Cause.LABELS, claim, text, sure=sure)
+            return
+        repaired = replace(self.case, current=replace(self.case.current, label=label))
+        self._apply(repaired, Cause.LABELS, text, sure=sure)
+
+    def rescore(self, score: Floats, cause: Cause, text: str, *, sure: bool) -> None:
+        """Scores put right."""
+        repaired = replace(self.case, current=replace(self.case.current, score=score))
+        self._apply(repaired, cause, text, sure=sure)
+
+    def restore(self, features: pl.DataFrame, claim: Estimate | None, cause: Cause, text: str) -> None:
+        """Features put right; rows that they change are scored again, by the recorded model or a surrogate of it."""
+        found = self.rescoring()
+        if found is None:
+            return
+        current = self.case.current
+        changed = _changed(current.features, features)
+        score = current.score.copy()
+        places = np.flatnonzero(changed)
+        if len(places) == 0:
+            return
+        score[places] = found.scores(features[places])
+        repaired = replace(self.case, current=replace(current, features=features, score=score))
+        before = self.left()
+        sure = found.exact or found.trusted
+        applied = self._apply(repaired, cause, text, sure=sure)
+        if claim is not None and not applied and claim.value * before >= COUNTS:
+            # the link compares with intact rows where no repair can bring the values back
+            self.claim(cause, claim, text, sure=False)
+
+    def claim(self, cause: Cause, claim: Estimate, text: str, *, sure: bool) -> None:
+        """Take a link's own share of what is left, without rows that could be repaired."""
+        part = self.left()
+        scaled = replace(claim, value=claim.value * part, lower=claim.lower * part, upper=claim.upper * part)
+        if scaled.value >= COUNTS:
+            self.repairs.append(Repair(cause=cause, share=scaled, text=text, proven=sure))
+            self.claimed += scaled.value
+
+    def rescoring(self) -> Rescorer | None:
+        """The scorer of repaired features, fitted once."""
+        if not self._asked:
+            self._rescorer, self._asked = rescorer(self.case, self.learner), True
+        return self._rescorer
+
+    def left(self) -> float:
+        """The share of the drop that is left."""
+        return self.rest().value
+
+    def rest(self) -> Estimate:
+        """The share of the drop that is left, with its interval."""
+        gone = self._share(self.losses[0], self.losses[-1])
+        return replace(
+            gone,
+            value=1.0 - gone.value - self.claimed,
+            lower=1.0 - gone.upper - self.claimed,
+            upper=1.0 - gone.lower - self.claimed,
+        )
+
+    def drop(self) -> Estimate:
+        """The drop that is left, in units of the loss."""
+        case = self.case
+        now = means(self.losses[-1], case.current.cluster, seed=2 * case.seed + 1)
+        assert self._before is not None
+        return difference(
+            self._before, now, level=case.level, assumption="what was repaired is as it should be"
+        )
+
+    def _apply(self, repaired: Case, cause: Cause, text: str, *, sure: bool) -> bool:
+        loss = repaired.loss(repaired.current.label, repaired.current.score)
+        if not np.isfinite(loss).any():
+            return False
+        so_far = self._share(self.losses[0], self.losses[-1]).value if len(self.losses) > 1 else 0.0
+        whole = self._share(self.losses[0], loss)
+        own = whole if len(self.losses) == 1 else self._step(loss)
+        if whole.value - so_far < COUNTS:
+            return False
+        self.case = repaired
+        self.losses.append(loss)
+        self.repairs.append(Repair(cause=cause, share=own, text=text, proven=sure))
+        return True
+
+    def _step(self, loss: Floats) -> Estimate:
+        """(last − repaired) / (first − before): the same drop below, a step of it above."""
+        first = self._share(self.losses[0], loss)
+        last = self._share(self.losses[0], self.losses[-1])
+        half = (first.upper - first.lower) / 2
+        value = first.value - last.value
+        return replace(first, value=value, lower=value - half, upper=value + half)
+
+    def _share(self, now: Floats, after: Floats) -> Estimate:
+        assert self._before is not None
+        case = self.case
+        both = means(np.column_stack([now, after]), case.current.cluster, seed=2 * case.seed + 1)
+        return share(
+            self._before, both, level=case.level, assumption="the repair is what should have been there"
+        )
+
+
+def _changed(served: pl.DataFrame, repaired: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    changed = np.zeros(served.height, dtype=np.bool_)
+    for name in repaired.columns:
+        if name not in served.columns:
+            continue
+        old, new = served[name], repaired[name]
+        if old.dtype != new.dtype:
+            changed[:] = True
+            return changed
+        changed |= old.ne_missing(new).to_numpy()
+    return changed

@@ -1,0 +1,164 @@
+"""S3: are the features that were served those that are computed offline for the same rows and instants?"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from mlwright.errors import DataError
+from mlwright.model.diagnosis import Outcome, Suspect, Test
+from mlwright.model.monitoring import Estimate
+from mlwright.ports.learner import Learner
+from mlwright.stages.monitoring.diagnosis.case import Case
+from mlwright.stages.monitoring.diagnosis.mismatch import differing, hint
+from mlwright.stages.monitoring.diagnosis.repairs import Judge, Rows, by_weight, judge
+from mlwright.stages.monitoring.diagnosis.surrogate import rescorer
+
+_TITLE: Final = "Training-serving skew by key"
+_LEAST: Final = 0.001
+_SCORED: Final = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skew:
+    """What a comparison of the two copies found."""
+
+    mismatch: dict[str, float]
+    """Share of the compared rows whose two values differ, by feature."""
+    suspects: tuple[Suspect, ...]
+    recovered: Estimate | None
+    """Share of the drop that goes away with the recomputed values."""
+    repaired: pl.DataFrame | None
+    """The current features with the recomputed values where they differ; None where nothing differs."""
+    test: Test
+
+
+def skew(case: Case, learner: Learner, drop: Estimate) -> Skew:
+    """Compare the copies row by row, name the mechanism, rescore with the recomputed values.
+
+    A feature is a suspect where at least five rows and one in a thousand differ. ``recovered`` is over the rows that
+    could be recomputed.
+
+    Raises:
+        DataError: the recomputed features do not have one row for each current row.
+    """
+    if case.recomputed is None:
+        what = "the features of the current rows computed again offline, by key and event time"
+        return _none(Outcome.UNKNOWN, "there is no second copy of the features", (what,))
+    copy = case.recomputed
+    known = (
+        np.ones(len(case.current), dtype=np.bool_) if case.recomputed_rows is None else case.recomputed_rows
+    )
+    if copy.height != len(case.current) or len(known) != len(case.current):
+        raise DataError(
+            f"{copy.height} rows were recomputed for {len(case.current)} served ones",
+            where="recomputed features",
+            why="the two copies are compared row by row",
+        )
+    names = [name for name in case.current.features.columns if name in copy.columns]
+    if not names or known.sum() < 5:
+        what = "recomputed features with the served features' names"
+        return _none(Outcome.UNKNOWN, "no row or no feature could be recomputed", (what,))
+    apart = {name: differing(case.current.features[name], copy[name]) & known for name in names}
+    total = int(known.sum())
+    mismatch = {name: float(rows.sum()) / total for name, rows in apart.items()}
+    wrong = [name for name in names if apart[name].sum() >= 5 and mismatch[name] >= _LEAST]
+    alone = tuple(name for name in case.reference.features.columns if name not in copy.columns)
+    needs = (f"recomputed values of {', '.join(alone)}",) if alone else ()
+    numbers = {"rows compared": float(total), "features compared": float(len(names))}
+    if not wrong:
+        text = f"served and recomputed values agree in {len(names)} features of {total} rows"
+        found = _none(Outcome.CLEAR, text, needs, numbers)
+        return Skew(mismatch=mismatch, suspects=(), recovered=None, repaired=None, test=found.test)
+    return _found(
+        case, learner, drop, {name: apart[name] for name in wrong}, known, (mismatch, numbers, needs)
+    )
+
+
+def _found(
+    case: Case,
+    learner: Learner,
+    drop: Estimate,
+    apart: dict[str, Rows],
+    known: Rows,
+    rest: tuple[dict[str, float], dict[str, float], tuple[str, ...]],
+) -> Skew:
+    """Name and weigh what differs."""
+    mismatch, numbers, needs = rest
+    assert case.recomputed is not None
+    copy = case.recomputed
+    scorer = rescorer(case, learner)
+    by_rows = judge(case, scorer, drop, among=known)
+    whole = case.current.features
+    suspects = []
+    order = sorted(apart, key=lambda name: (-mismatch[name], name))
+    for place, name in enumerate(order):
+        one = _with(case.current.features, copy, {name: apart[name]})
+        whole = _with(whole, copy, {name: apart[name]})
+        named = hint(
+            case.current.features[name],
+            copy[name],
+            apart[name],
+            at=case.current.at,
+            cluster=case.current.cluster,
+        )
+        suspects.append(
+            Suspect(
+                column=name,
+                mechanism=named.mechanism,
+                text=f"{named.text}; {mismatch[name]:.1%} of the recomputed rows differ",
+                rows=mismatch[name],
+                factor=named.factor,
+                recovered=_recovered(by_rows, one, apart[name]) if place < _SCORED else None,
+            )
+        )
+    touched = np.logical_or.reduce(list(apart.values()))
+    recovered = _recovered(by_rows, whole, touched)
+    suspects.sort(key=by_weight)
+    text = "; ".join(f"{one.column}: {one.text}" for one in suspects[:3])
+    if recovered is not None:
+        numbers["recovered"] = recovered.value
+        text += f". With the recomputed values {recovered.value:.0%} of the drop goes away"
+    if scorer is None or not scorer.trusted:
+        needs = (*needs, "the recorded model, to score the recomputed values")
+    if scorer is not None:
+        numbers["fidelity"] = scorer.fidelity
+    test = Test(
+        id="S3",
+        title=_TITLE,
+        outcome=Outcome.FOUND,
+        text=text,
+        numbers=numbers,
+        suspects=tuple(suspects),
+        needs=needs,
+        assumption="the recomputed values are the right ones, as of the event time",
+    )
+    return Skew(mismatch=mismatch, suspects=tuple(suspects), recovered=recovered, repaired=whole, test=test)
+
+
+def _recovered(by_rows: Judge, frame: pl.DataFrame, touched: Rows) -> Estimate | None:
+    if not by_rows.able:
+        return None
+    loss = by_rows.after(frame, touched)
+    how = "rows that could not be recomputed would gain as much; rows that differ are scored again"
+    return None if loss is None else by_rows.recovered(loss, how)
+
+
+def _with(frame: pl.DataFrame, copy: pl.DataFrame, apart: dict[str, Rows]) -> pl.DataFrame:
+    """The recomputed values where they differ, typed as they were recomputed."""
+    for name, rows in apart.items():
+        served, offline = frame[name], copy[name]
+        if served.dtype != offline.dtype:
+            served = served.cast(offline.dtype, strict=False)
+            # what the recomputed type cannot hold was no value to begin with
+            served = served.fill_null(offline) if served.null_count() else served
+        frame = frame.with_columns(offline.zip_with(pl.Series(rows), served).alias(name))
+    return frame
+
+
+def _none(
+    outcome: Outcome, text: str, needs: tuple[str, ...], numbers: dict[str, float] | None = None
+) -> Skew:
+    test = Test(id="S3", title=_TITLE, outcome=outcome, text=text, needs=needs, numbers=numbers or {})
+    return Skew(mismatch={}, suspects=(), recovered=None, repaired=None, test=test)

@@ -1,0 +1,240 @@
+"""Is a column the reference's in another unit? All rows, or some of them.
+
+If a share π of the rows is multiplied by a and has b added, the distribution now is
+``F(x) = (1 − π) G(x) + π G((x − b) / a)`` with the reference's G. Each (a, b) of a table is tried; π has a closed form
+by least squares. A claim asks that the difference of F and G all but disappears, not only that it gets smaller: drift
+does not land on a known factor with the shape kept.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import Final
+
+import numpy as np
+
+from mlwright.stages.monitoring.diagnosis.case import Floats
+from mlwright.stages.monitoring.diagnosis.columns import Column
+from mlwright.stages.monitoring.diagnosis.repairs import Fault, Rows, as_type
+
+FACTORS: Final[dict[float, str]] = {
+    **{10.0**k: f"×{10**k:,}" for k in (1, 2, 3, 4, 5, 6, 9)},
+    60.0: "60: seconds and minutes, or minutes and hours",
+    3600.0: "3,600: seconds and hours",
+    24.0: "24: hours and days",
+    86400.0: "86,400: seconds and days",
+    7.0: "7: days and weeks",
+    12.0: "12: months and years, or a dozen",
+    2.54: "2.54: centimetres and inches",
+    1.609344: "1.609: kilometres and miles",
+    1 / 0.45359237: "0.4536: kilograms and pounds",
+    3.280839895: "3.281: feet and metres",
+    3.6: "3.6: km/h and m/s",
+    28.349523: "28.35: grams and ounces",
+}
+_AFFINE: Final[dict[tuple[float, float], str]] = {
+    (1.8, 32.0): "°C turned into °F",
+    (1 / 1.8, -32.0 / 1.8): "°F turned into °C",
+    (1.0, 273.15): "°C turned into kelvin",
+    (1.0, -273.15): "kelvin turned into °C",
+    (-1.0, 0.0): "the sign is flipped",
+    (-1.0, 1.0): "1 − x in place of x",
+}
+_LARGE: Final = log(5.0)
+_GRID: Final = 201
+_QUANTILES: Final = np.linspace(0.0, 1.0, _GRID)
+_ALL: Final = 0.98
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """``now = a · before + b`` in a share of the rows."""
+
+    a: float
+    b: float
+    name: str
+    share: float
+    gap: float
+    """The largest difference of the distribution functions that is left."""
+    gap_before: float
+    separation: float
+    """Of the changed from the unchanged distribution: the largest difference of the two."""
+
+
+def changes() -> Iterable[tuple[float, float, str]]:
+    """The table: every factor and its inverse, and the affine ones."""
+    for factor, name in FACTORS.items():
+        yield factor, 0.0, name
+        yield 1.0 / factor, 0.0, name
+    for (a, b), name in _AFFINE.items():
+        yield a, b, name
+
+
+def unit(before: Floats, now: Floats) -> Change | None:
+    """The change of unit that explains how the distribution moved.
+
+    Args:
+        before: known values of the reference, sorted, shape (m,); below 50 nothing is claimed.
+        now: known values of the current rows, sorted, shape (n,).
+    """
+    m, n = len(before), len(now)
+    if m < 50 or n < 50 or before[0] == before[-1]:
+        return None
+    noise = sqrt(1.0 / m + 1.0 / n)
+    fixed = np.concatenate([np.quantile(now, _QUANTILES), np.quantile(before, _QUANTILES)])
+    moved = float(np.max(np.abs(_below(now, fixed) - _below(before, fixed))))
+    if moved < max(0.012, 2.6 * noise):
+        return None
+    best: Change | None = None
+    for a, b, name in changes():
+        found = _fit(before, now, a, b, name)
+        if _claimed(found, noise) and (best is None or found.gap < best.gap):
+            best = found if _alike(before, now, found) else best
+    return best
+
+
+def _alike(before: Floats, now: Floats, found: Change) -> bool:
+    """Whether a part of the rows, with the change undone, is like the reference; another source may differ a little."""
+    if found.share >= _ALL:
+        return True
+    touched = np.sort(now[_likely(before, now, found)])
+    if len(touched) < 10:
+        return False
+    undone = np.sort((touched - found.b) / found.a)
+    points = np.concatenate([undone, np.quantile(before, _QUANTILES)])
+    apart = float(np.max(np.abs(_below(undone, points) - _below(before, points))))
+    return apart <= 0.2 + 1.5 * sqrt(1.0 / len(touched) + 1.0 / len(before))
+
+
+def shape_kept(before: Floats, now: Floats) -> Change | None:
+    """An offset or a factor outside the table with the shape exactly kept: for a repair to confirm."""
+    m, n = len(before), len(now)
+    if m < 200 or n < 200:
+        return None
+    noise = sqrt(1.0 / m + 1.0 / n)
+    old, new = (np.quantile(each, [0.1, 0.25, 0.5, 0.75, 0.9]) for each in (before, now))
+    candidates = [(1.0, float(new[2] - old[2]), "offset")]
+    if old[3] > old[1] and (before[0] >= 0) == (now[0] >= 0):
+        # a column that never is negative is scaled about 0, the median the steadiest
+        a = float(new[2] / old[2]) if old[2] > 0 and new[2] > 0 else 0.0
+        if a > 0 and before[0] >= 0:
+            candidates.append((a, 0.0, "scale"))
+    best: Change | None = None
+    for a, b, name in candidates:
+        found = _fit(before, now, a, b, name)
+        if found.gap_before < max(0.15, 5 * noise) or found.share < 0.97:
+            continue
+        if found.gap <= max(1.4 * noise + 0.005, 0.1 * found.gap_before) and (
+            best is None or found.gap < best.gap
+        ):
+            best = found
+    return best
+
+
+def unit_fault(column: Column, change: Change, *, weak: bool) -> Fault:
+    """The fault with the rows it is in and the column with it undone.
+
+    A flipped sign, and a small factor in a part of the rows, are for the loss to confirm.
+    """
+    weak = weak or change.a < 0 or (change.share < _ALL and abs(log(abs(change.a))) < _LARGE)
+    touched = _rows(column, change)
+    back = np.where(touched, (column.now - change.b) / change.a, column.now)
+    share = float(touched.mean())
+    where = "all rows" if share >= _ALL * float(np.isfinite(column.now).mean()) else f"{share:.1%} of rows"
+    if change.a == 1.0 and change.b:
+        mechanism = "unit" if change.name != "offset" else "offset"
+        text = f"{change.b:+.6g} in {where}"
+    elif change.a < 0:
+        mechanism, text = "scale", f"{change.name} in {where}"
+    elif change.b:
+        mechanism, text = "unit", f"{change.name} in {where}"
+    else:
+        mechanism = "unit" if change.name != "scale" else "scale"
+        text = f"×{change.a:.6g} in {where}"
+    if change.name not in text and change.name not in ("offset", "scale") and not change.name.startswith("×"):
+        text += f" ({change.name})"
+    return Fault(
+        column=column.name,
+        mechanism=mechanism,
+        text=f"{text}; undone, the distribution differs by {change.gap:.3f} and not by {change.gap_before:.3f}",
+        touched=touched,
+        factor=change.b if mechanism == "offset" else change.a,
+        undone=as_type(back, column.old),
+        weak=weak,
+    )
+
+
+def _claimed(found: Change, noise: float) -> bool:
+    large = abs(log(abs(found.a))) >= _LARGE
+    if found.share >= _ALL:
+        if large:
+            # far away: the population may have moved as well, but not by much beside the factor
+            near = 0.35 if abs(log(abs(found.a))) >= 4.0 else 0.2
+            return found.gap <= near * found.gap_before + 1.2 * noise
+        strict = max(1.2 * noise + 0.003, 0.05 * found.gap_before)
+        return found.gap_before >= 0.12 and found.gap <= strict
+    if found.separation < (0.85 if large else 0.95) or found.share <= 0.005:
+        return False
+    # two groups that hardly overlap: a mixture cannot pass for a smooth drift
+    near = 0.15 if large else 0.08
+    return found.gap <= max(near * found.gap_before, 1.2 * noise) and found.gap_before >= 2.0 * found.gap
+
+
+def _fit(before: Floats, now: Floats, a: float, b: float, name: str) -> Change:
+    """The best share for one change, and what is left."""
+    points = np.concatenate([np.quantile(now, _QUANTILES), a * np.quantile(before, _QUANTILES) + b])
+    points = np.concatenate([points, np.quantile(before, _QUANTILES)])
+    is_now, was = _below(now, points), _below(before, points)
+    back = (points - b) / a
+    would = _below(before, back) if a > 0 else 1.0 - _below(before, back, strictly=True)
+    toward, moved = would - was, is_now - was
+    power = float(toward @ toward)
+    share = min(max(float(moved @ toward) / power, 0.0), 1.0) if power > 0 else 0.0
+    if share >= _ALL:
+        share = 1.0
+    return Change(
+        a=a,
+        b=b,
+        name=name,
+        share=share,
+        gap=float(np.max(np.abs(moved - share * toward))),
+        gap_before=float(np.max(np.abs(moved))),
+        separation=float(np.max(np.abs(toward))),
+    )
+
+
+def _below(ordered: Floats, points: Floats, *, strictly: bool = False) -> Floats:
+    """The distribution function; values within a relative 1e-9 are one, so that a product does not miss its source."""
+    slack = 1e-9 * np.abs(points)
+    at = points - slack if strictly else points + slack
+    return np.searchsorted(ordered, at, side="left" if strictly else "right") / len(ordered)
+
+
+def _rows(column: Column, change: Change) -> Rows:
+    """Which rows are changed: all, or by the likelihood ratio of the two distributions."""
+    known = np.isfinite(column.now)
+    if change.share >= _ALL:
+        return known
+    old, _ = column.sampled()
+    return known & _likely(old, column.now, change)
+
+
+def _likely(old: Floats, values: Floats, change: Change) -> Rows:
+    """Values that are likelier changed than not."""
+    changed = _density(old, (values - change.b) / change.a) - log(abs(change.a)) + log(change.share)
+    as_before = _density(old, values) + log(1.0 - change.share)
+    return np.asarray(changed > as_before, dtype=np.bool_)
+
+
+def _density(old: Floats, values: Floats) -> Floats:
+    """Log density by bins of equal mass; outside of them it falls with the distance in units of the whole range."""
+    edges = np.unique(np.quantile(old, np.linspace(0.0, 1.0, 65)))
+    span = float(edges[-1] - edges[0])
+    width = np.diff(edges)
+    mass = np.histogram(old, edges)[0] / len(old) + 1e-6
+    # an atom makes a bin of no width that matters; a floor keeps its density finite
+    logs = np.log(mass / np.maximum(width, 1e-6 * span))
+    inside = np.clip(values, edges[0], edges[-1])
+    place = np.clip(np.searchsorted(edges, np.nan_to_num(inside), side="right") - 1, 0, len(logs) - 1)
+    beyond = np.abs(values - inside) / span
+    return np.asarray(logs[place] - 20.0 * beyond, dtype=np.float64)
