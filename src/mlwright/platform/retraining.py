@@ -1,8 +1,7 @@
 """The journey back: when to retrain, on which windows, and whether a candidate is worth a rollout."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from inspect import signature
 
 import numpy as np
@@ -26,6 +25,15 @@ from mlwright.ports.runtimes import scores_of
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
 from mlwright.stages.monitoring.comparison import FEWEST_DAYS, Candidate, GateDecision, choose
+from mlwright.stages.monitoring.triggers import (
+    Hold,
+    Spent,
+    Trigger,
+    TriggerFacts,
+    due_trigger,
+    held,
+    needs_approval,
+)
 from mlwright.stages.rollouts import store as rollouts
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,15 +42,6 @@ _SCHEDULES: dict[str, Callable[[datetime], datetime]] = {
     "schedule:weekly": week_start,
     "schedule:monthly": month_start,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trigger:
-    """Why a retraining is due."""
-
-    key: str
-    """The same for as long as the reason is the same one, while its numbers change: ``alert …``, ``schedule …``."""
-    reason: str
 
 
 class RetrainJourney:
@@ -67,11 +66,18 @@ class RetrainJourney:
         if settings.retrain is None:
             return None
         self._note_schedule(settings, settings.retrain)
-        trigger = self._trigger(settings, settings.retrain)
-        if trigger is None or not self._free(settings, settings.retrain):
+        trigger = due_trigger(settings.retrain, self._facts(settings, settings.retrain))
+        if trigger is None:
             return None
-        if settings.retrain.approval != "auto":
+        hold = self._held(settings, settings.retrain)
+        if hold is not None:
+            self._note_hold(settings, trigger, hold)
+            return None
+        if needs_approval(settings.retrain, trigger.kind):
             return self._await_approval(settings, trigger)
+        began = self._parts.clock.now()
+        with self._parts.write() as tx:
+            ledger.set_mark(tx, f"acted:{endpoint}", trigger.key)
         try:
             return self.retrain(endpoint, reason=trigger.reason)
         except StorageError:
@@ -80,7 +86,7 @@ class RetrainJourney:
             why = (
                 failure.what if isinstance(failure, MlwrightError) else f"{type(failure).__name__}: {failure}"
             )
-            return self._done(settings, "failed: keep the champion", (trigger.reason, why), {})
+            return self._done(settings, "failed: keep the champion", (trigger.reason, why), {}, began=began)
 
     def retrain(self, endpoint: str, *, reason: str = "asked for by hand") -> Decision:
         """Train a candidate on each window, compare all with the champion on the same rows, start the rollout.
@@ -107,23 +113,22 @@ class RetrainJourney:
             self._parts.audit(tx, "retrain", f"endpoint:{endpoint}", reason=reason)
         candidates, refused = self._candidates(settings, settings.retrain, now)
         if not candidates:
-            return self._done(settings, "keep the champion", (reason, *refused), {})
+            return self._done(settings, "keep the champion", (reason, *refused), {}, began=now)
         gate = self._judge(settings, settings.retrain, candidates)
         evidence: dict[str, object] = {
             "candidates": {name: version.ref for name, version in candidates.items()},
             "comparisons": [each.as_evidence() for each in gate.comparisons],
         }
+        reasons = (reason, gate.reason, *refused)
         if gate.chosen is None:
-            return self._done(settings, "keep the champion", (reason, gate.reason, *refused), evidence)
+            return self._done(settings, "keep the champion", reasons, evidence, began=now)
         winner = candidates[gate.chosen]
         if settings.rollout is None:
             self._releases.deploy(endpoint, winner.ref)
-            return self._done(settings, f"deploy {winner.ref}", (reason, gate.reason, *refused), evidence)
-        rollout = self._rollouts.start(endpoint, winner.ref)
-        evidence["rollout"] = rollout.id
-        return self._done(
-            settings, f"roll out {winner.ref} ({gate.chosen})", (reason, gate.reason, *refused), evidence
-        )
+            return self._done(settings, f"deploy {winner.ref}", reasons, evidence, began=now)
+        evidence["rollout"] = self._rollouts.start(endpoint, winner.ref).id
+        outcome = f"roll out {winner.ref} ({gate.chosen})"
+        return self._done(settings, outcome, reasons, evidence, began=now)
 
     def _candidates(
         self, settings: EndpointSettings, retrain: RetrainSettings, now: datetime
@@ -203,30 +208,59 @@ class RetrainJourney:
             if seen is not None:
                 ledger.set_mark(tx, f"schedule-due:{settings.name}", f"{every} schedule of {period[:10]}")
 
-    def _trigger(self, settings: EndpointSettings, retrain: RetrainSettings) -> Trigger | None:
+    def _facts(self, settings: EndpointSettings, retrain: RetrainSettings) -> TriggerFacts:
+        name = EndpointName(settings.name)
         with self._parts.read() as tx:
-            firing = monitoring.firing(tx, EndpointName(settings.name))
-            due = ledger.get_mark(tx, f"schedule-due:{settings.name}")
-        decayed = next((alert for alert in firing if alert.rule == settings.monitor.metric), None)
-        if "performance" in retrain.on and decayed is not None:
-            return Trigger(key=f"alert {decayed.id}", reason=f"alert {decayed.id}: {decayed.summary}")
-        if due:
-            return Trigger(key=f"schedule {due}", reason=f"the {due}")
-        return None
+            firing = monitoring.firing(tx, name)
+            due = ledger.get_mark(tx, f"schedule-due:{settings.name}") or ""
+            last = ledger.get_mark(tx, f"retrained:{settings.name}")
+            since = datetime.fromisoformat(last) if last else None
+            days = monitoring.list_performance(tx, name, "day", since) if "data" in retrain.on else ()
+            drift = monitoring.list_drift(tx, name, since) if "drift" in retrain.on else ()
+        return TriggerFacts(
+            decayed=next((alert for alert in firing if alert.rule == settings.monitor.metric), None),
+            drift=drift,
+            labelled=sum(each.labelled for each in days),
+            since=since,
+            schedule=due,
+        )
 
-    def _free(self, settings: EndpointSettings, retrain: RetrainSettings) -> bool:
+    def _held(self, settings: EndpointSettings, retrain: RetrainSettings) -> Hold | None:
+        now = self._parts.clock.now()
         with self._parts.read() as tx:
             last = ledger.get_mark(tx, f"retrained:{settings.name}")
             busy = rollouts.running(tx, EndpointName(settings.name)) is not None
-        now = self._parts.clock.now()
+            book = ledger.list_decisions(tx, subject=settings.name, kind="retrain", limit=1000)
         since = datetime.fromisoformat(last) if last else None
-        if busy or (since is not None and now - since < retrain.cooldown):
-            return False
+        lately = [each for each in book if each.at > now - retrain.budget_window]
+        done = [each for each in lately if "seconds" in each.evidence]
+        spent = Spent(
+            last=since,
+            runs=len(done),
+            time=timedelta(seconds=sum(float(str(each.evidence["seconds"])) for each in done)),
+        )
         # The gate compares on the latest stretch: without new answers in it there is nothing to compare on. A project
         # whose past was replayed, or that nobody asks any more, stays as it is.
         start = max(since or now - retrain.gate_window, now - retrain.gate_window)
-        lately = Window(start=min(start, now), end=now)
-        return not self._parts.log.predictions(lately, served_only=True, endpoint=settings.name).is_empty()
+        stretch = Window(start=min(start, now), end=now)
+        hold = held(retrain, spent, now, busy=busy, answered=True)
+        if hold is not None:
+            return hold
+        silent = self._parts.log.predictions(stretch, served_only=True, endpoint=settings.name).is_empty()
+        return held(retrain, spent, now, busy=False, answered=not silent)
+
+    def _note_hold(self, settings: EndpointSettings, trigger: Trigger, hold: Hold) -> None:
+        """Write down once that a trigger asked in vain, and why; one that was answered already asks for nothing new."""
+        name, said = f"held:{settings.name}", f"{trigger.key}|{hold.key}"
+        with self._parts.read() as tx:
+            answered = ledger.get_mark(tx, f"acted:{settings.name}") == trigger.key
+            if answered or ledger.get_mark(tx, name) == said:
+                return
+        with self._parts.write() as tx:
+            ledger.set_mark(tx, name, said)
+            self._parts.decide(
+                tx, "trigger", settings.name, f"{trigger.kind} held", (trigger.reason, hold.why), {}
+            )
 
     def _await_approval(self, settings: EndpointSettings, trigger: Trigger) -> Decision | None:
         with self._parts.read() as tx:
@@ -243,13 +277,22 @@ class RetrainJourney:
         )
 
     def _done(
-        self, settings: EndpointSettings, outcome: str, reasons: tuple[str, ...], evidence: dict[str, object]
+        self,
+        settings: EndpointSettings,
+        outcome: str,
+        reasons: tuple[str, ...],
+        evidence: dict[str, object],
+        *,
+        began: datetime,
     ) -> Decision:
         # Marked last: a retraining that was killed is asked for again.
         with self._parts.write() as tx:
             ledger.set_mark(tx, f"retrained:{settings.name}", self._parts.clock.now().isoformat())
             ledger.set_mark(tx, f"schedule-due:{settings.name}", "")
             ledger.set_mark(tx, f"approval-asked:{settings.name}", "")
+            ledger.set_mark(tx, f"held:{settings.name}", "")
+            spent = (self._parts.clock.now() - began).total_seconds()
+            evidence = {**evidence, "seconds": round(spent, 3)}
             return self._parts.decide(tx, "retrain", settings.name, outcome, reasons, evidence)
 
     def _decide(
