@@ -34,12 +34,37 @@ def project(reader):
     return reader
 
 
+@pytest.fixture(scope="session")
+def made(player, tmp_path_factory):
+    """Makes a project by some commands once a process, and copies it to a reader: most pages begin with the same."""
+    folders: dict[tuple[str, ...], Path] = {}
+
+    def make(reader, name: str, *commands: str, more: str = "") -> None:
+        key = (name, more, *commands)
+        if key not in folders:
+            somebody = player.Player(tmp_path_factory.mktemp(name))
+            for line in (f"mlwright init {name}", f"cd {name}"):
+                somebody.type(line)
+            if more:
+                settings(somebody.folder, more)
+            for line in commands:
+                somebody.type(line)
+            folders[key] = somebody.folder
+        shutil.copytree(folders[key], reader.folder / name)
+        reader.type(f"cd {name}")
+
+    return make
+
+
 @pytest.fixture
-def trained(project):
-    """With a model behind its endpoint."""
-    for line in ("features", "run train_churn", "deploy churn churn/1"):
-        project.type(f"mlwright {line}")
-    return project
+def trained(reader, made):
+    """In a project with a model behind its endpoint."""
+    made(
+        reader,
+        "churn",
+        *(f"mlwright {line}" for line in ("features", "run train_churn", "deploy churn churn/1")),
+    )
+    return reader
 
 
 @pytest.mark.parametrize("program", ["sqlite3", "flock"])
@@ -87,12 +112,11 @@ def test_log_to_another_server(project, blocks) -> None:
 
 
 @pytest.fixture
-def registered(project):
-    """With a model version that nobody has deployed, in a project that proves without a network."""
-    settings(project.folder, '[registry]\nprove = "files"\n')
-    for line in ("features", "run train_churn -p end=2025-11-01"):
-        project.type(f"mlwright {line}")
-    return project
+def registered(reader, made):
+    """In a project with a model version that nobody has deployed, which proves without a network."""
+    commands = (f"mlwright {line}" for line in ("features", "run train_churn -p end=2025-11-01"))
+    made(reader, "churn", *commands, more='[registry]\nprove = "files"\n')
+    return reader
 
 
 def settings(folder: Path, more: str) -> None:

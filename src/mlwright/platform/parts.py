@@ -19,6 +19,7 @@ from mlwright.ports.clock import Clock
 from mlwright.ports.converters import ModelConverter
 from mlwright.ports.executor import Executor
 from mlwright.ports.images import ImageTools
+from mlwright.ports.learner import Learner
 from mlwright.ports.measuring import Measuring
 from mlwright.ports.notifier import Notifier
 from mlwright.ports.online_store import OnlineStore
@@ -59,6 +60,8 @@ class Parts:
     """What makes other forms of models."""
     measuring: Measuring | None = None
     """Measures models in processes of their own; None: nothing does."""
+    learner: Learner | None = None
+    """Fits the small models of drift, estimates and diagnosis; None: what needs one is left out."""
     images: ImageTools | None = None
     """What images of endpoints are made with; None: nobody makes them."""
     open_core: OpenCore | None = None

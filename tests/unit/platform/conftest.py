@@ -34,6 +34,7 @@ from mlwright.stages.tracking import environment
 from mlwright.testing.fakes.artifacts import MemoryArtifactStore
 from mlwright.testing.fakes.clock import ManualClock
 from mlwright.testing.fakes.executor import InlineExecutor
+from mlwright.testing.fakes.learner import SmoothLearner
 from mlwright.testing.fakes.notifier import RecordingNotifier
 from mlwright.testing.fakes.online_store import MemoryOnlineStore
 from mlwright.testing.fakes.runtimes import LinearRuntime
@@ -202,6 +203,7 @@ class Project:
                 log=PredictionLog(self.root / "log"),
                 read_contract=lambda _: self.contract,
                 actor="tester",
+                learner=SmoothLearner(),
             )
         )
         return self.platform

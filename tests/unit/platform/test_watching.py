@@ -1,12 +1,16 @@
 """Watching: each day once and only when its labels are due; decay pages somebody, drift alone nobody."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from mlwright.errors import Conflict, NotFound
+from mlwright.model.metrics import METRICS
 from mlwright.model.monitoring import AlertLevel, AlertState
+from mlwright.model.watch_settings import MonitorSettings, ValueSettings
+from mlwright.stages.monitoring.alerts import AlertAction
 
 OPEN = datetime(2013, 3, 1, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -166,7 +170,7 @@ def test_a_corrected_label_wins(watched) -> None:
 
 
 def test_messages_wait_until_the_channel_takes_them(decayed) -> None:
-    decayed.notifier.sent.clear()
+    decayed.notifier.notices.clear()
     decayed.notifier.broken = True
     (alert,) = decayed.platform.alerting.alerts()
     decayed.platform.alerting.acknowledge(alert.id, "ada")
@@ -222,3 +226,81 @@ def test_lost_records_open_a_ticket_until_a_day_without(project, monkeypatch) ->
     project.clock.advance(timedelta(hours=1))
     [alert] = watch.lost("delay")
     assert alert.state.value == "resolved"
+
+
+def test_every_metric_of_the_task_is_kept_beside_what_was_expected(watched) -> None:
+    watched.serve(OPEN, 2)
+    watched.wind(OPEN + 3 * DAY)
+    day = watched.platform.watch.watch("delay").days[0]
+    assert tuple(day.metrics) == METRICS["binary"]
+    assert day.maturity.arrived == 1.0
+    guess = day.expected["auc"]
+    assert guess.lower < day.auc.value < guess.upper
+    assert guess.assumption.startswith("an estimate without labels")
+    assert watched.platform.watch.performance("delay")[0] == day
+
+
+def test_slices_variants_and_money_are_kept(watched) -> None:
+    wanted = MonitorSettings(tolerance=0.05, slices=("origin", "x", "wind"), cluster="flight_id")
+    worth = ValueSettings(currency="EUR", outcomes={"true_positive": 3.0, "false_positive": -1.0})
+    watched.change(monitor=wanted, value=worth)
+    watch = watched.platform.watch
+    watched.serve(OPEN, 2)
+    watched.serve(OPEN + 2 * DAY, shift=50.0)
+    watched.wind(OPEN + 4 * DAY)
+    days = watch.watch("delay").days
+    assert "values of flight_id are independent" in days[0].auc.assumption
+    parts = watch.slices("delay")
+    by_x = [each for each in parts if each.part.startswith("x=")]
+    # The hold-out fixed the ranges: whatever is served later falls into them.
+    assert [each.part[:4] for each in by_x[:4]] == ["x=≤ ", "x=-0", "x=0.", "x=> "]
+    assert [each.part for each in by_x if each.window == days[2].window] == [by_x[3].part]
+    assert sum(each.predictions for each in by_x if each.window == days[0].window) == 150
+    money = [each.worth.total.value for each in by_x if each.window == days[0].window]
+    assert sum(money) == pytest.approx(days[0].worth.total.value)
+    again = watch.slices("delay", window=days[0].window)
+    assert {each.part for each in again} == {each.part for each in parts if each.window == days[0].window}
+
+
+def test_young_days_show_how_complete_they_are_and_are_judged_by_nobody(watched) -> None:
+    watched.serve(OPEN, 9)
+    watched.serve(OPEN + 9 * DAY, label=False)
+    watched.label(watched.flown(OPEN + 9 * DAY).head(75))
+    watched.wind(OPEN + 9 * DAY + 14 * HOUR)
+    watched.platform.tick()
+    (young,) = watched.platform.watch.young("delay")
+    assert (young.window.start, young.matured, young.maturity.arrived) == (OPEN + 9 * DAY, False, 0.5)
+    assert young.maturity.final.lower <= 150 <= young.maturity.final.upper + 1
+    assert [each.matured for each in watched.platform.watch.performance("delay")] == [True] * 9
+    curve = watched.platform.watch.maturity("delay")
+    assert (curve.delays[0], curve.final) == (7200.0, pytest.approx(1.0, abs=0.1))
+    verdict = watched.platform.watch.verdict("delay")
+    assert verdict.action is not AlertAction.FIRE
+    assert verdict.evidence["matured"]
+
+
+def test_a_reference_that_the_release_lacks_is_measured_on_what_it_held_out(watched) -> None:
+    watched.change(monitor=MonitorSettings(metric="log_loss", tolerance=0.2))
+    watched.serve(OPEN, 8, distort=lost)
+    watched.wind(OPEN + 8 * DAY + 13 * HOUR)
+    watched.platform.tick()
+    (alert,) = watched.platform.alerting.alerts("delay")
+    assert alert.rule == "log_loss"
+    assert "delay/1 on the 2,101 rows that it held out" in alert.summary
+    assert 0.3 < alert.evidence["reference"] < 0.7
+
+
+def test_a_release_without_evidence_is_judged_unknown_by_name(watched, monkeypatch) -> None:
+    bare = watched.platform.releases.version("delay@champion")
+    status = watched.platform.releases.status
+    watched.serve(OPEN, 8, distort=lost)
+    watched.wind(OPEN + 8 * DAY + 13 * HOUR)
+    champion = replace(bare, evaluation=None)
+    monkeypatch.setattr(
+        watched.platform.releases, "status", lambda name: replace(status(name), champion=champion)
+    )
+    watched.platform.watch.watch("delay")
+    verdict = watched.platform.watch.verdict("delay")
+    assert verdict.action is AlertAction.UNKNOWN
+    assert "UNKNOWN whether that is a decay: delay/1 was released without auc" in verdict.summary
+    assert states(watched) == []

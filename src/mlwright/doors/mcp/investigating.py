@@ -12,13 +12,15 @@ from pydantic import Field
 from mlwright.doors.mcp.operating import Instant, instant
 from mlwright.doors.mcp.tool import Where
 from mlwright.doors.mcp.workplace import Workplace
-from mlwright.engineer.asking.decay import CHAIN, THIN, Link, answer_decay
+from mlwright.engineer.asking.decay import CHAIN, Judged, Link, answer_decay, judge
+from mlwright.engineer.asking.running import endpoints_meant
 from mlwright.engineer.asking.seen import Seen
 from mlwright.engineer.collect.deltas import Broken
 from mlwright.engineer.collect.git_objects import Objects, common_folder, git_folder, references
 from mlwright.engineer.collect.history import newest
 from mlwright.errors import NotFound
 from mlwright.model.answers import NextCommand, Reading, Statement
+from mlwright.model.diagnosis import Share, Suspect
 from mlwright.model.ledger import AuditRow, Decision
 from mlwright.model.monitoring import Alert, AlertState
 from mlwright.model.registry import ModelVersion
@@ -47,11 +49,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
-    """What is known of falling quality: evidence, the chain of tests in order, and what was not seen. No cause."""
+class Verdict:
+    """What the chain said of one endpoint; ``cause`` is "" where it could not be asked, and ``summary`` says why."""
+
+    endpoint: str
+    cause: str
+    sureness: str
+    summary: str
+    suspects: tuple[Suspect, ...] = ()
+    shares: tuple[Share, ...] = ()
+    would_change: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Investigation:
+    """What is known of falling quality: a verdict an endpoint, evidence, the tests in order, and what was not seen."""
 
     path: str
     summary: str
+    verdicts: tuple[Verdict, ...]
     evidence: tuple[Statement, ...]
     chain: tuple[Step, ...]
     commands: tuple[NextCommand, ...]
@@ -115,17 +131,16 @@ class Investigating:
         self,
         endpoint: Annotated[str | None, Field(description="The endpoint that is meant.")] = None,
         path: Where = ".",
-    ) -> Diagnosis:
+    ) -> Investigation:
         """Investigate falling accuracy or model decay. Use it when somebody says that quality got worse, before you
-        blame drift or propose retraining. Returns what the records of a mlwright project show (is the fall real by
-        matured labels and intervals, what changed at the time, which features moved), then the ordered chain of tests
-        that leads to a cause, with which were looked at, which cannot be for what reason, and how to do the others by
-        hand. It names no cause: do not name one either without having done the tests. Works without a project, with
-        less to see."""
+        blame drift or propose retraining. Of a mlwright project it runs the chain of tests (is it real, what changed,
+        replay, skew, integrity, mix or rate, label shift, would retraining help, slices, feedback) and gives a verdict
+        with shares, intervals, named features, negative results and what would change it. Tell the sureness with the
+        cause, and name no other cause. Without a project it gives the order of questions and how to do them by hand."""
         folder = self._place.folder(path)
         standing, repository = self._place.look(folder)
         question = f"why does the quality of {endpoint} fall" if endpoint else "why does quality fall"
-        limits = [THIN]
+        limits: list[str] = []
         with self._place.records(path) as records:
             platform = None if isinstance(records, str) else records
             if platform is not None and endpoint is not None:
@@ -136,7 +151,8 @@ class Investigating:
                 )
             probes = self._place.engineer.probes
             seen = Seen(question, standing.assessment, repository, probes, platform)
-            said = answer_decay(seen, _READING)
+            judged = judge(platform, endpoints_meant(seen, platform)) if platform is not None else ()
+            said = answer_decay(seen, _READING, judged)
         links = {f"{number}. {link.title} (": (number, link) for number, link in enumerate(CHAIN, 1)}
         steps = {
             head: _step(number, link, each)
@@ -144,9 +160,10 @@ class Investigating:
             for head, (number, link) in links.items()
             if each.text.startswith(head)
         }
-        return Diagnosis(
+        return Investigation(
             path=self._place.named(folder),
             summary=said.summary,
+            verdicts=tuple(map(_verdict, judged)),
             evidence=tuple(each for each in said.statements if not each.text.startswith(tuple(links))),
             chain=tuple(steps.values()),
             commands=said.commands,
@@ -253,6 +270,21 @@ class Investigating:
         return [], "git commits: the history cannot be read"
 
 
+def _verdict(judged: Judged) -> Verdict:
+    found = judged.found
+    if found is None:
+        return Verdict(endpoint=judged.endpoint, cause="", sureness="open", summary=judged.why)
+    return Verdict(
+        endpoint=judged.endpoint,
+        cause=found.verdict,
+        sureness=found.sureness,
+        summary=found.summary,
+        suspects=found.suspects,
+        shares=found.shares,
+        would_change=found.would_change,
+    )
+
+
 def _step(number: int, link: Link, said: Statement) -> Step:
     state = said.text.removeprefix(f"{number}. {link.title} ({link.asks}): ")
     return Step(
@@ -284,6 +316,7 @@ def _commits_since(git: Path, since: datetime) -> list[GitCommit]:
 def _entries(endpoint: EndpointSettings, alerts: tuple[Alert, ...]) -> Iterable[Entry]:
     name, monitor = endpoint.name, endpoint.monitor
     look = NextCommand(command=f"mlwright monitor {name} --drift", why="the series, and which features moved")
+    why = NextCommand(command=f"mlwright diagnose {name}", why="the cause, as far as it can be told")
     decided = NextCommand(command=f"mlwright decisions {name}", why="what changed before it, and why")
     yield Entry(
         rule=monitor.metric,
@@ -292,6 +325,7 @@ def _entries(endpoint: EndpointSettings, alerts: tuple[Alert, ...]) -> Iterable[
         means=f"{monitor.metric} over {monitor.window.days} days lies, with its whole interval, more than "
         f"{monitor.tolerance:g} on the bad side of what the champion was released with",
         look=(
+            why,
             look,
             decided,
             NextCommand(command="mlwright check", why="whether the data keep their contracts"),

@@ -6,8 +6,8 @@ from typing import Final
 
 COMMANDS: Final = frozenset(
     """init demo up doctor assess review ask mcp agent check features run runs models endpoints deploy withdraw
-    rollout serve profile predict feedback build monitor alerts retrain tick decisions trace audit export tracking
-    import gc""".split()
+    rollout serve profile predict feedback build diagnose monitor slo alerts retrain tick decisions trace audit
+    export tracking import gc""".split()
 )
 """Commands of mlwright."""
 

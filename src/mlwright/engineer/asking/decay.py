@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlwright.engineer.asking import running
 from mlwright.engineer.asking.seen import Seen
+from mlwright.errors import MlwrightError
 from mlwright.model.answers import Answer, NextCommand, Reading, Statement
+from mlwright.model.diagnosis import Cause, Diagnosis
 from mlwright.model.settings import EndpointSettings
+
+if TYPE_CHECKING:
+    from mlwright.platform.facade import Platform
 
 ABOUT: Final = (
     "monitoring.predictions_logged",
@@ -29,10 +34,9 @@ ABOUT: Final = (
     "running.labels_arrive",
 )
 
-THIN: Final = (
-    "the cause: replaying logged inputs, repairing them and splitting the drop into mix "
-    "and rate is not built in this version, so no cause is named here; what changed at "
-    "the same time is shown, which proves nothing by itself"
+NO_CAUSE: Final = (
+    "the cause: without a running project nobody can replay logged inputs, repair them and split the drop; two tables "
+    "are enough for it: mlwright diagnose --reference ref.parquet --current cur.parquet --target y --score p"
 )
 
 
@@ -124,6 +128,8 @@ _SHOWN: Final = frozenset(
     )
 )
 
+_REAL: Final = frozenset(Cause) - {Cause.NO_EVIDENCE}
+
 SOURCE: Final = (
     (
         "The order excludes defects of the pipeline before it blames the world: no statistic "
@@ -144,23 +150,62 @@ QUESTIONS: Final = (
 )
 
 
-def answer_decay(seen: Seen, reading: Reading) -> Answer:
-    """The answer, with the records of a running project where there is one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What the chain of tests said of one endpoint, or why it could not be asked."""
+
+    endpoint: str
+    found: Diagnosis | None
+    why: str = ""
+
+
+def judge(platform: "Platform | None", meant: Sequence[EndpointSettings]) -> tuple[Judged, ...]:
+    """Ask the chain of each endpoint that is meant; seconds for each. Nothing is written down."""
+    made = []
+    for endpoint in meant if platform is not None else ():
+        try:
+            kept = platform.diagnosing.diagnose(endpoint.name, keep=False) if platform is not None else None
+            made.append(Judged(endpoint=endpoint.name, found=kept.diagnosis if kept else None))
+        except MlwrightError as refusal:
+            made.append(Judged(endpoint=endpoint.name, found=None, why=refusal.what))
+    return tuple(made)
+
+
+def answer_decay(seen: Seen, reading: Reading, judged: Sequence[Judged] | None = None) -> Answer:
+    """The answer, with the records of a running project and the verdict of the chain where there is one."""
     platform = seen.platform
     meant = running.endpoints_meant(seen, platform) if platform is not None else ()
+    judged = judge(platform, meant) if judged is None else judged
+    found = next((each for each in judged if each.found is not None and each.found.verdict in _REAL), None)
+    found = found or next((each for each in judged if each.found is not None), None)
     records, said = _records(seen, meant)
+    verdicts = [_verdict(each) for each in judged]
     gaps = seen.gaps((each for each in seen.about(*ABOUT) if each.id not in records.shown), most=6)
-    said += [_link(number, link, seen, records) for number, link in enumerate(CHAIN, 1)]
+    said = [*verdicts, *said]
+    said += [_link(number, link, seen, records, found) for number, link in enumerate(CHAIN, 1)]
     said += [*gaps, Statement(text=SOURCE[0], source=SOURCE[1])]
+    unknown = seen.unknown(seen.about(*ABOUT[:6]))
     return Answer(
         question=seen.question,
         subject=seen.assessment.subject,
         reading=reading,
-        summary=_summary(seen, len(meant), len(gaps)),
+        summary=_summary(seen, found, len(meant), len(gaps)),
         statements=tuple(said),
-        commands=_commands(seen, meant[0].name if meant else ""),
+        commands=_commands(meant[0].name if meant else "", found),
         questions=QUESTIONS if not meant else QUESTIONS[2:],
-        not_seen=(THIN, *_unseen(bool(meant)), *seen.unknown(seen.about(*ABOUT[:6]))),
+        not_seen=(*(() if found else (NO_CAUSE,)), *_unseen(bool(meant)), *unknown),
+    )
+
+
+def _verdict(judged: Judged) -> Statement:
+    cited = (f"performance:{judged.endpoint}",)
+    if judged.found is None:
+        return Statement(
+            text=f"{judged.endpoint}: the chain of tests could not be asked: {judged.why}.", because=cited
+        )
+    found = judged.found
+    return Statement(
+        text=f"{judged.endpoint}: {found.verdict} ({found.sureness}). {found.summary}", because=cited
     )
 
 
@@ -197,7 +242,12 @@ def _records(seen: Seen, meant: Sequence[EndpointSettings]) -> tuple[_Records, l
     return _Records(looked=looked, shown=_SHOWN if evaluated else frozenset()), [*said, *context]
 
 
-def _link(number: int, link: Link, seen: Seen, records: _Records) -> Statement:
+def _link(number: int, link: Link, seen: Seen, records: _Records, judged: Judged | None) -> Statement:
+    head = f"{number}. {link.title} ({link.asks})"
+    if judged is not None and judged.found is not None:
+        tests = [each for each in judged.found.tests if each.id == f"S{number - 1}"]
+        told = "; ".join(f"{each.outcome}: {each.text}" for each in tests) or "not asked"
+        return Statement(text=f"{head}: {told}.", because=(f"performance:{judged.endpoint}",))
     known = [id for id in link.needs if seen.finding(id) is not None]
     missing = [id for id in known if not seen.holds(id) and id not in records.shown]
     if link.title in records.looked:
@@ -206,15 +256,18 @@ def _link(number: int, link: Link, seen: Seen, records: _Records) -> Statement:
     elif missing:
         state = f"not looked at; it needs what is not shown here ({', '.join(missing)}). Then: {link.how}"
     else:
-        state = f"not looked at by this version. By hand: {link.how}"
-    return Statement(text=f"{number}. {link.title} ({link.asks}): {state}.", because=tuple(missing))
+        state = f"not looked at: no running project was asked. By hand: {link.how}"
+    return Statement(text=f"{head}: {state}.", because=tuple(missing))
 
 
-def _summary(seen: Seen, endpoints: int, gaps: int) -> str:
+def _summary(seen: Seen, judged: Judged | None, endpoints: int, gaps: int) -> str:
+    if judged is not None and judged.found is not None:
+        found = judged.found
+        return f"{judged.endpoint}: {found.verdict} ({found.sureness}). {found.summary}"
     if endpoints:
         return (
-            "What the project's records show, then the chain of questions in the order in which a "
-            "cause is looked for. A cause is not named: that part is not built yet."
+            "What the project's records show, then the chain of questions in the order in which a cause is looked for. "
+            "The chain could not be asked yet; why stands below."
         )
     if seen.platform is not None:
         return (
@@ -234,22 +287,29 @@ def _unseen(recorded: bool) -> tuple[str, ...]:
     return ("predictions, labels and releases: nothing that runs was asked",)
 
 
-def _commands(seen: Seen, endpoint: str) -> tuple[NextCommand, ...]:
+def _commands(endpoint: str, judged: Judged | None) -> tuple[NextCommand, ...]:
     if endpoint:
+        name = judged.endpoint if judged is not None else endpoint
+        own = judged.found.commands if judged is not None and judged.found is not None else ()
         return (
+            *own[:3],
             NextCommand(
-                command=f"mlwright monitor {endpoint} --by month --drift", why="the whole series, with drift"
-            ),
-            NextCommand(command=f"mlwright decisions {endpoint}", why="what was decided about it, and why"),
-            NextCommand(
-                command=f"mlwright trace endpoint:{endpoint}", why="the versions, runs and data behind it"
+                command=f"mlwright diagnose {name} --html why.html",
+                why="the whole report, kept in the ledger",
             ),
             NextCommand(
-                command=f"mlwright retrain {endpoint} --if-due",
-                why="only where a trigger asks for it; the gate refuses what is not better",
+                command=f"mlwright monitor {name} --by month --drift", why="the whole series, with drift"
+            ),
+            NextCommand(command=f"mlwright decisions {name}", why="what was decided about it, and why"),
+            NextCommand(
+                command=f"mlwright trace endpoint:{name}", why="the versions, runs and data behind it"
             ),
         )
     return (
+        NextCommand(
+            command="mlwright diagnose --reference ref.parquet --current cur.parquet --target y --score p",
+            why="names a cause out of two tables, without a project",
+        ),
         NextCommand(command="mlwright assess .", why="the gaps with their places"),
         NextCommand(command="mlwright demo --months 2", why="a loop that notices decay, to look at"),
     )

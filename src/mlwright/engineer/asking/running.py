@@ -46,29 +46,20 @@ def quality(platform: "Platform", endpoint: EndpointSettings) -> tuple[Statement
             because=cited,
         )
     ]
-    return (*said, _verdict(platform, endpoint, days[-1].window, cited))
+    return (*said, _verdict(platform, endpoint, cited))
 
 
-def _verdict(
-    platform: "Platform", endpoint: EndpointSettings, last: Window, cited: tuple[str, ...]
-) -> Statement:
+def _verdict(platform: "Platform", endpoint: EndpointSettings, cited: tuple[str, ...]) -> Statement:
     # The rule of the alerts itself, so that two answers to one question cannot differ.
-    from mlwright.stages.monitoring.alerts import decide_alert
-
-    champion = platform.releases.status(endpoint.name).champion
-    metric = endpoint.monitor.metric
-    if champion is None or champion.evaluation is None or metric not in champion.evaluation.metrics:
-        text = f"{endpoint.name}: the champion was released without {metric} on held-out rows: nothing to compare with."
-        return Statement(text=text, because=cited)
-    measured = platform.watch.window(
-        endpoint.name, Window(start=last.end - endpoint.monitor.window, end=last.end)
+    champion, decision = (
+        platform.releases.status(endpoint.name).champion,
+        platform.watch.verdict(endpoint.name),
     )
-    decision = decide_alert(
-        measured,
-        reference=champion.evaluation.metrics[metric],
-        reference_of=f"{champion.ref} at its release",
-        settings=endpoint.monitor,
-    )
+    if champion is None or decision is None:
+        why = "it has no champion" if champion is None else "its champion has answered for less than a week"
+        return Statement(
+            text=f"{endpoint.name}: the rule of the alerts does not judge it yet: {why}.", because=cited
+        )
     return Statement(
         text=f"By the rule of the alerts: {decision.summary}", because=(*cited, f"model:{champion.ref}")
     )
@@ -159,7 +150,7 @@ def _since(reports: Sequence[DriftReport], column: str) -> str:
 
 
 def _value(each: Performance, metric: str) -> Estimate | None:
-    return each.auc if metric == "auc" else each.brier
+    return each.metrics.get(metric)
 
 
 def _estimate(value: Estimate | None) -> str:

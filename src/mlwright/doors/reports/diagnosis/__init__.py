@@ -1,0 +1,1 @@
+"""A diagnosis for people: one HTML file, Markdown, or the terminal."""
