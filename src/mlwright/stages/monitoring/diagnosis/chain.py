@@ -200,7 +200,7 @@ def _report(case: Case, found: Findings, judged: Judgement) -> Diagnosis:
         tests=_tests(found),
         slices=found.slices.slices if found.slices is not None else (),
         series=real.series,
-        retrain_gain=found.refit.gain if found.refit is not None else None,
+        retrain_gain=found.refit.total if found.refit is not None else None,
         would_change=would_change(case, found, judged),
         commands=commands(case, judged),
         limits=limits(case, found, ROWS),
