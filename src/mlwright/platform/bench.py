@@ -16,11 +16,11 @@ from mlwright.model.registry import Evaluation
 from mlwright.model.settings import EndpointSettings
 from mlwright.model.tracking import DatasetVersion, Metric
 from mlwright.platform.data import DataJourney
+from mlwright.platform.held_out import held_out_metrics
 from mlwright.platform.parts import Parts, node
 from mlwright.platform.registering import checks_of, keep_checks
 from mlwright.ports.runtimes import scores_of
 from mlwright.stages.ledger import store as ledger
-from mlwright.stages.monitoring.statistics import auc_clustered, brier_clustered
 from mlwright.stages.pipelines.define import Step
 from mlwright.stages.pipelines.engine import Checkpoints, StepCall, StepRunner
 from mlwright.stages.pipelines.store import find_checkpoint, save_checkpoint
@@ -100,13 +100,10 @@ class RunBench:
         scored = holdout.with_columns(pl.Series("score", scores, dtype=pl.Float64))
         settings = self._endpoint_of(holdout)
         labels = scored[settings.truth.column].cast(pl.Float64).to_numpy()
-        days = scored[settings.timestamp].dt.epoch("d").to_numpy()
-        auc = auc_clustered(labels, np.asarray(scores), days)
-        brier = brier_clustered(labels, np.asarray(scores), days)
-        if auc is None or brier is None:
-            raise DataError("the held-out rows have labels of one class only", where=settings.truth.column)
-        self.log({}, {"holdout_auc": auc[0], "holdout_brier": brier[0], "holdout_rows": float(scored.height)})
-        return Scores(auc=auc[0], brier=brier[0], rows=scored.height, holdout=scored)
+        metrics = held_out_metrics(labels, np.asarray(scores), scored, settings)
+        shown = {f"holdout_{name}": value for name, value in metrics.items()}
+        self.log({}, {**shown, "holdout_rows": float(scored.height)})
+        return Scores(metrics=metrics, rows=scored.height, holdout=scored)
 
     def log(self, params: Mapping[str, object], metrics: Mapping[str, float]) -> None:
         """Record params and metrics of the run."""
@@ -146,7 +143,7 @@ class RunBench:
                 trained_from=_edge_instant(trained_on[stamp].min()),
                 trained_to=_edge_instant(trained_on[stamp].max()),
                 evaluation=Evaluation(
-                    metrics={"auc": evidence.auc, "brier": evidence.brier},
+                    metrics=dict(evidence.metrics),
                     rows=evidence.rows,
                     start=_edge_instant(evidence.holdout[stamp].min()),
                     end=_edge_instant(evidence.holdout[stamp].max()),
@@ -169,9 +166,7 @@ class RunBench:
                 ],
             )
             tracking.set_tags(tx, self._run, {"model": version.ref})
-        return Release(
-            model=model, version=version.version, metrics={"auc": evidence.auc, "brier": evidence.brier}
-        )
+        return Release(model=model, version=version.version, metrics=dict(evidence.metrics))
 
     def _endpoint_of(self, rows: pl.DataFrame) -> EndpointSettings:
         """The endpoint whose label and instant the rows have; the one that the run made examples for comes first."""

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from mlwright.errors import DataError
-from mlwright.stages.monitoring.comparison import Candidate, auc_difference, choose, compare, mean_difference
+from mlwright.stages.monitoring.comparison import (
+    Candidate,
+    auc_difference,
+    choose,
+    compare,
+    judged_by,
+    mean_difference,
+)
 
 
 def sample(seed: int, days: int = 30, rows: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -115,8 +122,8 @@ def test_for_the_brier_score_less_is_better() -> None:
 
 
 def test_what_cannot_be_judged_is_refused() -> None:
-    with pytest.raises(DataError, match="known metrics are auc and brier"):
-        compare([0, 1], "a", [0.1, 0.2], "b", [0.1, 0.2], [0, 1], "accuracy")
+    with pytest.raises(DataError, match="a gate cannot judge by"):
+        compare([0, 1], "a", [0.1, 0.2], "b", [0.1, 0.2], [0, 1], "ndcg")
     with pytest.raises(DataError, match="both classes"):
         auc_difference(np.zeros(3), np.arange(3.0), np.arange(3.0), np.arange(3))
 
@@ -130,3 +137,57 @@ def test_a_gain_too_small_to_be_worth_a_change_keeps_the_champion() -> None:
     )
     assert decision.chosen is None
     assert "at least +0.9000" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("metric", "by"),
+    [
+        ("mae", "mae"),
+        ("rmse", "mse"),
+        ("r2", "mse"),
+        ("f1", "brier"),
+        ("log_loss", "log_loss"),
+        ("average_precision", "auc"),
+    ],
+)
+def test_every_metric_is_judged_by_itself_or_by_a_proper_loss_of_its_task(metric: str, by: str) -> None:
+    random = np.random.default_rng(4)
+    days = np.repeat(np.arange(20), 50)
+    binary = by in ("brier", "log_loss", "auc")
+    truth = random.integers(0, 2, 1000).astype(float) if binary else random.normal(size=1000)
+    good = np.clip(truth * 0.6 + 0.2 + random.normal(0, 0.05, 1000), 0.01, 0.99) if binary else truth + 0.1
+    bad = (
+        np.clip(0.5 + 0.05 * (truth - 0.5) + random.normal(0, 0.1, 1000), 0.01, 0.99)
+        if binary
+        else truth + 1.0
+    )
+    assert judged_by(metric) == by
+    decision = choose(
+        truth,
+        champion=bad,
+        candidates=[Candidate(name="new", scores=good)],
+        clusters=days,
+        metric=metric,
+        level=0.95,
+    )
+    assert decision.chosen == "new"
+    assert f"{by} difference +" in decision.reason
+    assert (
+        choose(
+            truth,
+            champion=good,
+            candidates=[Candidate(name="new", scores=bad)],
+            clusters=days,
+            metric=metric,
+            level=0.95,
+        ).chosen
+        is None
+    )
+    if by == "mae":
+        assert decision.comparisons[0].difference == pytest.approx(0.9)
+
+
+def test_what_no_gate_can_judge_by_names_what_it_can() -> None:
+    with pytest.raises(DataError, match="ndcg") as refusal:
+        judged_by("ndcg@10")
+    assert "mae" in str(refusal.value.why)

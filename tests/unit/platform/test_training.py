@@ -4,13 +4,19 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import polars as pl
 import pytest
 
 from mlwright.errors import DataError, GateFailed, NotFound, StepFailed, UsageError
 from mlwright.model.ids import RunId
+from mlwright.model.settings import EndpointSettings, LabelSettings
 from mlwright.model.tracking import RunStatus
+from mlwright.model.watch_settings import MonitorSettings
+from mlwright.platform.held_out import held_out_metrics
+from mlwright.stages.pipelines.workbench import Scores
 from mlwright.stages.tracking import store as tracking
 
 MARCH = datetime(2013, 3, 1, tzinfo=UTC)
@@ -41,7 +47,7 @@ def test_a_run_is_recorded_with_all_that_it_used_and_made(project) -> None:
         "strength": "4.0",
         "recipe": "slopes",
     }
-    assert run.metrics.keys() == {"holdout_auc", "holdout_brier", "holdout_rows", "fit_rows"}
+    assert run.metrics.keys() >= {"holdout_auc", "holdout_brier", "holdout_f1", "holdout_rows", "fit_rows"}
     assert 0.82 < run.metrics["holdout_auc"] < 0.92
     assert run.tags["gate.1"] == "passed: AUC above 0.6"
     assert (run.tags["model"], run.tags["why"]) == ("delay/1", "test")
@@ -170,3 +176,27 @@ def test_a_second_endpoint_does_not_change_what_a_model_is_judged_by(project) ->
     project.settings = replace(project.settings, endpoints=(other, first))
     project.open()
     assert project.train() == "delay/1"
+
+
+def test_a_number_is_evaluated_as_a_number_and_a_metric_that_was_not_measured_says_what_was() -> None:
+    random = np.random.default_rng(2)
+    at = pl.datetime_range(MARCH, MARCH + timedelta(days=9), "1h", eager=True)
+    rows = pl.DataFrame({"at": at, "y": random.normal(10, 2, len(at))})
+    settings = EndpointSettings(
+        name="price",
+        model="price@champion",
+        timestamp="at",
+        label=LabelSettings(column="y", horizon=timedelta(hours=1)),
+        monitor=MonitorSettings(task="regression", metric="mae"),
+    )
+    said = rows["y"].to_numpy() + 0.5
+    metrics = held_out_metrics(rows["y"].to_numpy(), said, rows, settings)
+    assert metrics["mae"] == pytest.approx(0.5)
+    assert metrics["rmse"] == pytest.approx(0.5)
+    scores = Scores(metrics=metrics, rows=len(at), holdout=rows)
+    assert scores["mae"] == metrics["mae"]
+    with pytest.raises(DataError, match="did you mean 'mae'") as refusal:
+        scores["maee"]
+    assert "rmse" in str(refusal.value.why)
+    with pytest.raises(DataError, match="'auc' was not measured"):
+        _ = scores.auc

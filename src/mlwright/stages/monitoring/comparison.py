@@ -5,9 +5,10 @@ Standard errors treat days as independent and let the rows of one day depend on 
 over the days.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,36 @@ FEWEST_DAYS = 5
 """With fewer clusters the standard error is itself too uncertain to decide anything."""
 
 _Floats = NDArray[np.float64]
+_RowLoss = Callable[[_Floats, _Floats], _Floats]
+
+
+def _squared(truth: _Floats, said: _Floats) -> _Floats:
+    return np.asarray((said - truth) ** 2, dtype=np.float64)
+
+
+def _absolute(truth: _Floats, said: _Floats) -> _Floats:
+    return np.asarray(np.abs(said - truth), dtype=np.float64)
+
+
+def _log(truth: _Floats, said: _Floats) -> _Floats:
+    edge = float(np.finfo(np.float64).eps)
+    return np.asarray(-np.log(np.clip(np.where(truth > 0.5, said, 1 - said), edge, 1.0)), dtype=np.float64)
+
+
+_ROW_LOSSES: Final[Mapping[str, _RowLoss]] = {
+    "brier": _squared,
+    "log_loss": _log,
+    "mae": _absolute,
+    "mse": _squared,
+    "median_error": _absolute,
+}
+_INSTEAD: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("accuracy", "precision", "recall", "specificity", "f1"), "brier"),
+    "average_precision": "auc",
+    "rmse": "mse",
+    "r2": "mse",
+    "bias": "mae",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +64,7 @@ class Candidate:
 class Comparison:
     """``better`` against ``worse``: how much larger the metric is, with its standard error over days.
 
-    For the Brier score, where less is better, the difference is turned around: positive is always in favour.
+    For losses, where less is better, the difference is turned around: positive is always in favour.
     """
 
     name: str
@@ -89,7 +120,7 @@ def choose(
         champion: the champion's scores, shape (n,).
         candidates: the preferred candidate first.
         clusters: day number of each row, shape (n,).
-        metric: ``auc`` or ``brier``.
+        metric: what the endpoint is watched by; see :func:`judged_by`.
         level: confidence of the one-sided test against the champion, such as 0.95.
         gain: by how much the metric must be better at least for a change to be worth it.
         window_level: confidence at which another candidate takes the place of the first.
@@ -115,7 +146,8 @@ def choose(
     least = f" and at least {gain:+.4f}" if gain else ""
     reason = (
         f"{standing.name!r} {verb} the champion on {len(truth):,} rows of {days} days: "
-        f"{metric} difference {final.difference:+.4f} ± {final.error:.4f}, z = {final.z:.2f}, needed {limit:.2f}{least}"
+        f"{judged_by(metric)} difference {final.difference:+.4f} ± {final.error:.4f}, "
+        f"z = {final.z:.2f}, needed {limit:.2f}{least}"
     )
     return GateDecision(
         chosen=standing.name if passed else None, reason=reason, comparisons=(*made, *against)
@@ -134,17 +166,33 @@ def compare(
     """Compare two models on the same rows.
 
     Raises:
-        DataError: the metric is unknown, or only one class was seen.
+        DataError: no gate can judge by the metric, or only one class was seen.
     """
     truth = np.asarray(labels, dtype=np.float64)
     mine, theirs = np.asarray(scores, dtype=np.float64), np.asarray(others, dtype=np.float64)
-    if metric == "auc":
+    by = judged_by(metric)
+    if by == "auc":
         difference, error = auc_difference(truth, mine, theirs, clusters)
-    elif metric == "brier":
-        difference, error = mean_difference((theirs - truth) ** 2 - (mine - truth) ** 2, clusters)
     else:
-        raise DataError(f"a gate cannot judge by {metric!r}", why="known metrics are auc and brier")
+        loss = _ROW_LOSSES[by]
+        difference, error = mean_difference(loss(truth, theirs) - loss(truth, mine), clusters)
     return Comparison(name=name, against=against, difference=difference, error=error)
+
+
+def judged_by(metric: str) -> str:
+    """The metric or loss that a gate judges by where the endpoint is watched by ``metric``.
+
+    Only what is a mean over rows, or the AUC, has a paired test by clusters. In place of the others stands a proper
+    loss of the same task: the Brier score for what depends on a threshold, squared errors for their root and for R².
+
+    Raises:
+        DataError: no gate can judge by it.
+    """
+    by = _INSTEAD.get(metric, metric)
+    if by != "auc" and by not in _ROW_LOSSES:
+        known = ", ".join(("auc", *_ROW_LOSSES, *_INSTEAD))
+        raise DataError(f"a gate cannot judge by {metric!r}", why=f"known metrics are {known}")
+    return by
 
 
 def mean_difference(values: _Floats, clusters: ArrayLike) -> tuple[float, float]:

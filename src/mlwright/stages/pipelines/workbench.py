@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import polars as pl
 
-from mlwright.errors import DataError, UsageError
+from mlwright.errors import DataError, UsageError, near_match
 from mlwright.model.durations import parse_duration
 from mlwright.model.fitted import Fitted, Release
 from mlwright.model.registry import Field
@@ -27,11 +27,37 @@ if TYPE_CHECKING:
 class Scores:
     """How a model did on rows that it had not seen."""
 
-    auc: float
-    brier: float
+    metrics: Mapping[str, float]
+    """All metrics of the endpoint's task (``monitor.task``) that are defined on these rows."""
     rows: int
     holdout: pl.DataFrame
     """The rows themselves with a column ``score``: others can be judged on the very same rows."""
+
+    @property
+    def auc(self) -> float:
+        """The area under the ROC curve, of yes-or-no labels."""
+        return self["auc"]
+
+    @property
+    def brier(self) -> float:
+        """The Brier score, of probabilities."""
+        return self["brier"]
+
+    def __getitem__(self, metric: str) -> float:
+        """One metric by its name: ``scores["mae"]``.
+
+        Raises:
+            DataError: it was not measured; the error names those that were.
+        """
+        if metric not in self.metrics:
+            near = near_match(metric, self.metrics)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise DataError(
+                f"{metric!r} was not measured on the held-out rows{hint}",
+                why=f"measured were {', '.join(self.metrics)}: the task of the endpoint decides",
+                next_command='say monitor = { task = "regression", metric = "mae" } of the endpoint in mlwright.toml',
+            )
+        return self.metrics[metric]
 
 
 class Workbench(Protocol):
