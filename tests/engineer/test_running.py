@@ -23,6 +23,7 @@ from mlwright.model.findings import Finding, Outcome
 from mlwright.model.ids import EndpointName
 from mlwright.model.instants import to_micros
 from mlwright.model.ledger import Decision
+from mlwright.model.monitoring import Performance
 from mlwright.model.predictions import LabelBlock
 from mlwright.model.windows import Window
 from mlwright.platform.facade import Platform
@@ -224,7 +225,7 @@ def test_an_evaluation_counts_from_when_its_labels_were_due(platform: Platform) 
     with parts.write() as tx:
         monitoring.save_performance(
             tx,
-            monitoring.Performance(
+            Performance(
                 endpoint=EndpointName("churn"),
                 window=window,
                 predictions=10,
@@ -232,9 +233,6 @@ def test_an_evaluation_counts_from_when_its_labels_were_due(platform: Platform) 
                 matured=True,
                 positive_rate=None,
                 mean_score=None,
-                auc=None,
-                brier=None,
-                calibration_error=None,
             ),
             "day",
         )

@@ -102,8 +102,8 @@ class NotifySettings:
 
     ``kind`` is ``log``, ``webhook``, ``alertmanager``, ``slack``, ``pagerduty``, ``opsgenie`` or ``email``. ``url`` and
     ``key`` are resolved from ``env:NAME`` or ``file:PATH`` where they are secret. ``levels`` and ``endpoints`` say of
-    which alerts the channel hears at once; empty is all. A channel that an escalation names hears of alerts by that
-    escalation only.
+    which alerts the channel hears at once; empty is every page and ticket, and all endpoints. A channel that an
+    escalation names hears of alerts by that escalation only.
     """
 
     kind: str

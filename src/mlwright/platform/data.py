@@ -10,6 +10,7 @@ from mlwright.errors import DataError, NotFound, near_match
 from mlwright.model.contracts import Contract, ContractReport, Rule, RuleKind, RuleResult
 from mlwright.model.features import FeatureView
 from mlwright.model.tracking import DatasetVersion
+from mlwright.platform.freshness import note_newest
 from mlwright.platform.parts import Parts
 from mlwright.stages.contracts.availability import require_available
 from mlwright.stages.contracts.check import admit, require
@@ -83,7 +84,11 @@ class DataJourney:
         for each in views:
             loaded = self.load(each.dataset)
             require(loaded.report)
-            written[each.name] = self._parts.online.write(each, to_feature_rows(each, loaded.frame))
+            rows = to_feature_rows(each, loaded.frame)
+            written[each.name] = self._parts.online.write(each, rows)
+            if rows.times:
+                with self._parts.write() as tx:
+                    note_newest(tx, each.name, max(rows.times))
         return written
 
     def examples(

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from mlwright.model.ledger import Decision
 from mlwright.model.rollouts import Rollout
 from mlwright.platform.alerting import AlertJourney
+from mlwright.platform.checking import CheckJourney
 from mlwright.platform.data import DataJourney
+from mlwright.platform.diagnosing import DiagnoseJourney
 from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.drifting import DriftJourney
 from mlwright.platform.imaging import ImagingJourney
+from mlwright.platform.objectives import ObjectiveJourney
 from mlwright.platform.optimizing import OptimizeJourney
 from mlwright.platform.parts import Parts
 from mlwright.platform.profiling import ProfileJourney
@@ -43,9 +46,12 @@ class Platform:
         self.rollouts = RolloutJourney(parts, self.releases)
         self.scoring = ScoringJourney(parts, self.releases)
         self.alerting = AlertJourney(parts)
+        self.objectives = ObjectiveJourney(parts, self.alerting)
+        self.checking = CheckJourney(parts, self.data, self.alerting)
         self.drifting = DriftJourney(parts, self.releases)
         self.watch = WatchJourney(parts, self.releases, self.drifting, self.alerting)
         self.retraining = RetrainJourney(parts, self.training, self.releases, self.rollouts)
+        self.diagnosing = DiagnoseJourney(parts, self.releases, self.data)
         self.records = RecordsJourney(parts)
         self.optimizing = OptimizeJourney(parts, self.releases)
         self.imaging = ImagingJourney(parts, self.releases)
@@ -62,10 +68,13 @@ class Platform:
         for each in self.parts.settings.endpoints:
             try:
                 self.watch.lost(each.name)
+                self.checking.look(each.name)
+                self.objectives.look(each.name)
                 if each.label is not None:  # of others nothing becomes known of their quality
                     turns.append(self._turn(each.name))
             except Exception as trouble:  # noqa: BLE001 - raised below
                 troubles.append(trouble)
+        self.alerting.escalate()
         self.alerting.deliver()
         self.parts.log.compact()
         if troubles:

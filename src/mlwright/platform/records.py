@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import polars as pl
 from sqlalchemy import (
@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 from mlwright.errors import NotFound, UsageError
 from mlwright.model.ledger import AuditRow, Decision, Node, Trace
+from mlwright.platform.monitoring_tables import monitoring_frames
 from mlwright.platform.parts import Parts
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.registry import store as registry
@@ -110,6 +111,12 @@ class RecordsJourney:
         written.append(_write(folder, "labels", self._parts.log.labels(None)))
         return tuple(written)
 
+    def monitoring(self, folder: Path, form: Literal["parquet", "csv"] = "parquet") -> tuple[Exported, ...]:
+        """Write performance, drift, alerts and the counts of objectives as flat tables, one file each."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._parts.read() as tx:
+            return tuple(_write(folder, name, frame, form) for name, frame in monitoring_frames(tx))
+
 
 def _frame(table: Table, rows: Sequence[Row[Any]]) -> pl.DataFrame:
     """A table's rows with a type a column. Structured values become JSON: their form differs from row to row."""
@@ -132,9 +139,12 @@ def _type_of(kind: TypeEngine[Any]) -> pl.DataType:
     return pl.Float64() if isinstance(kind, Numeric | Float) else pl.String()
 
 
-def _write(folder: Path, name: str, frame: pl.DataFrame) -> Exported:
-    file = folder / f"{name}.parquet"
+def _write(folder: Path, name: str, frame: pl.DataFrame, form: str = "parquet") -> Exported:
+    file = folder / f"{name}.{form}"
     partial = file.with_suffix(".partial")
-    frame.write_parquet(partial)
+    if form == "csv":
+        frame.write_csv(partial)
+    else:
+        frame.write_parquet(partial)
     partial.replace(file)
     return Exported(table=name, file=file, rows=frame.height)

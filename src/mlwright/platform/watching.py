@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import polars as pl
+
 from mlwright.model.ids import EndpointName
-from mlwright.model.monitoring import Alert, DriftReport, Performance
+from mlwright.model.monitoring import Alert, DriftReport, MaturityCurve, Performance
 from mlwright.model.windows import Window, day_start, month_start
 from mlwright.platform.alerting import AlertJourney
 from mlwright.platform.drifting import DriftJourney
 from mlwright.platform.parts import Parts
+from mlwright.platform.realising import Realised
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
@@ -21,8 +24,7 @@ from mlwright.stages.monitoring.alerts import (
     decide_missing_features,
     decide_missing_labels,
 )
-from mlwright.stages.monitoring.labels import join_labels, matured
-from mlwright.stages.monitoring.performance import evaluate
+from mlwright.stages.monitoring.labels import matured
 from mlwright.stages.monitoring.store import Granularity
 
 _USUALLY_MISSING = 0.03
@@ -55,6 +57,7 @@ class WatchJourney:
         self._releases = releases
         self._drifting = drifting
         self._alerting = alerting
+        self._realised = Realised(parts, releases)
 
     def watch(self, endpoint: str) -> Watched:
         """Evaluate every day (UTC) with predictions whose labels have matured since the last look; decide about alerts.
@@ -110,8 +113,43 @@ class WatchJourney:
             return tuple(monitoring.list_performance(tx, EndpointName(endpoint), granularity))
 
     def window(self, endpoint: str, window: Window) -> Performance:
-        """Evaluate any window now, without keeping the result."""
-        return self._evaluate(endpoint, window, "window", self._parts.clock.now())
+        """Evaluate any window now, without keeping the result. A young one comes with what its labels will be."""
+        return self._evaluate(endpoint, window, self._parts.clock.now())
+
+    def slices(
+        self, endpoint: str, granularity: Granularity = "day", window: Window | None = None
+    ) -> tuple[Performance, ...]:
+        """The kept evaluations of slices and variants, oldest first; with a window, those of it, evaluated now.
+
+        Slices are those by the columns that ``monitor.slices`` names. There are variants where several models scored.
+        """
+        if window is None:
+            with self._parts.read() as tx:
+                return tuple(monitoring.list_parts(tx, EndpointName(endpoint), granularity))
+        answers = self._realised.answers(endpoint, window, self._parts.clock.now())
+        return self._realised.parts(answers, answers.endpoint.monitor.level)
+
+    def young(self, endpoint: str) -> tuple[Performance, ...]:
+        """The days whose labels are not due yet, evaluated now and never judged: each shows how complete it is."""
+        horizon = self._parts.endpoint(endpoint).truth.horizon
+        now = self._parts.clock.now()
+        window = Window(start=day_start(now - horizon), end=day_start(now) + timedelta(days=1))
+        answers = self._realised.answers(endpoint, window, now)
+        days = [day for day in _days_of(answers.served) if self._realised.immature(answers, day)]
+        if not days:
+            return ()
+        curve = self._realised.curve(endpoint, now)
+        return tuple(self._realised.evaluate(answers, window=day, curve=curve) for day in days)
+
+    def maturity(self, endpoint: str) -> MaturityCurve:
+        """How soon the labels of the endpoint arrive, and how many never do."""
+        return self._realised.curve(self._parts.endpoint(endpoint).name, self._parts.clock.now())
+
+    def verdict(self, endpoint: str) -> AlertDecision | None:
+        """What the rule about decay says now, without acting on it; None before anything was evaluated."""
+        with self._parts.read() as tx:
+            days = monitoring.list_performance(tx, EndpointName(endpoint), "day")
+        return self._decay(endpoint, days[-1].window, self._parts.clock.now()) if days else None
 
     def _watched_through(self, endpoint: str) -> datetime | None:
         """The end of the last day that was evaluated, or the first day that there is anything to evaluate on."""
@@ -121,22 +159,32 @@ class WatchJourney:
 
     def _busy_days(self, endpoint: str, window: Window) -> tuple[Window, ...]:
         """The days (UTC) on which the endpoint answered something. The window begins and ends at midnight."""
-        answered = self._parts.log.predictions(window, served_only=True, endpoint=endpoint)
-        midnights = answered["event_time"].dt.truncate("1d").unique().sort()
-        return tuple(Window(start=day, end=day + timedelta(days=1)) for day in midnights)
+        return _days_of(self._parts.log.predictions(window, served_only=True, endpoint=endpoint))
 
     def _look(
         self, endpoint: str, todo: Sequence[Window], now: datetime
     ) -> tuple[tuple[Performance, ...], tuple[DriftReport, ...]]:
         """Evaluate some days and keep the results."""
-        days = tuple(self._evaluate(endpoint, day, "day", now) for day in todo)
+        days = self._measure(endpoint, todo, now, "day")
         reports = self._drifting.measure(endpoint, todo)
         with self._parts.write() as tx:
-            for result in days:
-                monitoring.save_performance(tx, result, "day")
             for report in reports:
                 monitoring.save_drift(tx, report)
         return days, reports
+
+    def _measure(
+        self, endpoint: str, todo: Sequence[Window], now: datetime, granularity: Granularity
+    ) -> tuple[Performance, ...]:
+        """Evaluate windows, their slices and variants, and keep the results; returns those of the whole windows."""
+        made: list[tuple[Performance, tuple[Performance, ...]]] = []
+        for window in todo:
+            answers = self._realised.answers(endpoint, window, now)
+            made.append((self._realised.evaluate(answers), self._realised.parts(answers)))
+        with self._parts.write() as tx:
+            for whole, parts in made:
+                monitoring.save_performance(tx, whole, granularity)
+                monitoring.save_parts(tx, whole, parts, granularity)
+        return tuple(whole for whole, _ in made)
 
     def _mark(self, endpoint: str, days: Sequence[Performance]) -> None:
         """Note how far the days are kept; those that the rules have still to look at are marked with the alerts."""
@@ -158,16 +206,8 @@ class WatchJourney:
         starts |= {month_start(each.window.start) for each in open_one if each.predictions}
         months = [Window(start=at, end=month_start(at + timedelta(days=32))) for at in sorted(starts)]
         done = {each.window.start for each in kept}
-        results = tuple(
-            self._evaluate(endpoint, month, "month", now)
-            for month in months
-            if month.start not in done and matured(month, horizon, now)
-        )
-        if results:
-            with self._parts.write() as tx:
-                for result in results:
-                    monitoring.save_performance(tx, result, "month")
-        return results
+        due = [each for each in months if each.start not in done and matured(each, horizon, now)]
+        return self._measure(endpoint, due, now, "month")
 
     def _decide(
         self, endpoint: str, days: Sequence[Performance], reports: Sequence[DriftReport], now: datetime
@@ -194,30 +234,16 @@ class WatchJourney:
             ledger.set_mark(tx, name, day.isoformat())
         return day
 
-    def _evaluate(self, endpoint: str, window: Window, granularity: str, now: datetime) -> Performance:
-        settings = self._parts.endpoint(endpoint)
-        answered = self._parts.log.predictions(window, served_only=True, endpoint=endpoint)
-        # A label is observed after its event, so nothing before the window's start can belong to it.
-        since = Window(start=window.start, end=max(now, window.end) + timedelta(days=1))
-        return evaluate(
-            join_labels(answered, self._parts.log.labels(since, endpoint=endpoint)),
-            endpoint=EndpointName(endpoint),
-            window=window,
-            horizon=settings.truth.horizon,
-            now=now,
-            level=settings.monitor.level if granularity == "window" else 0.95,
-        )
+    def _evaluate(self, endpoint: str, window: Window, now: datetime) -> Performance:
+        answers = self._realised.answers(endpoint, window, now)
+        young = self._realised.immature(answers, window)
+        curve = self._realised.curve(endpoint, now) if young else None
+        return self._realised.evaluate(answers, level=answers.endpoint.monitor.level, curve=curve)
 
     def _judge(self, endpoint: str, days: Sequence[Performance], now: datetime) -> tuple[AlertDecision, ...]:
         """What the rules say now: about decay over the monitor's window, about labels and features on the last day."""
         settings = self._parts.endpoint(endpoint)
-        champion = self._releases.status(endpoint).champion
         last = days[-1].window
-        with self._parts.read() as tx:
-            since = ledger.get_mark(tx, f"champion-since:{endpoint}")
-        start = max(last.end - settings.monitor.window, self._first_day(endpoint) or last.start)
-        if since:
-            start = max(start, day_start(datetime.fromisoformat(since)))
         decisions = [decide_missing_labels(days[-1], usual=_USUALLY_MISSING)]
         served = self._parts.log.features(last, endpoint=endpoint)
         decisions += [
@@ -227,14 +253,30 @@ class WatchJourney:
             for view in self._parts.settings.feature_views
             if view.name in settings.features
         ]
-        if champion is not None and champion.evaluation is not None and last.end - start >= _SETTLED:
-            measured = self._evaluate(endpoint, Window(start=start, end=last.end), "window", now)
-            decisions.append(
-                decide_alert(
-                    measured,
-                    reference=champion.evaluation.metrics[settings.monitor.metric],
-                    reference_of=f"{champion.ref} at its release",
-                    settings=settings.monitor,
-                )
-            )
-        return tuple(decisions)
+        decay = self._decay(endpoint, last, now)
+        return (*decisions, decay) if decay else tuple(decisions)
+
+    def _decay(self, endpoint: str, last: Window, now: datetime) -> AlertDecision | None:
+        """What the rule about decay says up to a day; None without a champion, or before it answered for a week."""
+        settings = self._parts.endpoint(endpoint)
+        champion = self._releases.status(endpoint).champion
+        with self._parts.read() as tx:
+            since = ledger.get_mark(tx, f"champion-since:{endpoint}")
+        start = max(last.end - settings.monitor.window, self._first_day(endpoint) or last.start)
+        if since:
+            start = max(start, day_start(datetime.fromisoformat(since)))
+        if champion is None or last.end - start < _SETTLED:
+            return None
+        reference, words = self._realised.reference(settings, champion)
+        return decide_alert(
+            self._evaluate(endpoint, Window(start=start, end=last.end), now),
+            reference=reference,
+            reference_of=words,
+            settings=settings.monitor,
+        )
+
+
+def _days_of(answered: pl.DataFrame) -> tuple[Window, ...]:
+    """The days (UTC) of some answers."""
+    midnights = answered["event_time"].dt.truncate("1d").unique().sort()
+    return tuple(Window(start=day, end=day + timedelta(days=1)) for day in midnights)

@@ -54,7 +54,7 @@ def open_baked(place: Path, state: Path) -> InferenceHost:
         clock,
         checks=value_checks(place, endpoint),
         record=RecordPolicy(endpoint.serving.record, key),
-        counters=Counters(endpoint.name, slots),
+        counters=Counters(endpoint.name, slots, limit_s=endpoint.slo.latency_p99.total_seconds()),
     )
     route = route_of(baked)
     return InferenceHost({endpoint.name: core}, lambda: [route], journal, None, slots, state / "log")

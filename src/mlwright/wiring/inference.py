@@ -29,6 +29,7 @@ from mlwright.ports.spans import Spans
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.counters import Counters
 from mlwright.stages.serving.host import InferenceHost
+from mlwright.stages.serving.readings import metrics_folder
 from mlwright.stages.serving.recording import RecordPolicy, record_key
 from mlwright.stages.serving.ring import RingJournal
 from mlwright.stages.serving.slots import Slots
@@ -61,7 +62,7 @@ def open_inference(settings: Settings) -> InferenceHost:
             clock,
             checks=value_checks(settings.root, endpoint),
             record=RecordPolicy(endpoint.serving.record, key),
-            counters=Counters(endpoint.name, slots),
+            counters=Counters(endpoint.name, slots, limit_s=endpoint.slo.latency_p99.total_seconds()),
             example=loader.example,
         )
         for endpoint in settings.endpoints
@@ -122,11 +123,6 @@ def plain_settings(folder: Path) -> Settings:
         database=place.database,
         artifacts=place.artifacts,
     )
-
-
-def metrics_folder(state: Path) -> Path:
-    """Where the processes of one project count."""
-    return state / "run" / "metrics"
 
 
 def version_loader(settings: Settings, engine: Engine, clock: Clock) -> VersionLoader:

@@ -10,10 +10,11 @@ from mlwright.model.settings import EndpointSettings, Settings
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.counters import Counters
 from mlwright.stages.serving.host import InferenceHost
+from mlwright.stages.serving.readings import metrics_folder
 from mlwright.stages.serving.ring import RingJournal
 from mlwright.stages.serving.slots import Slots
 from mlwright.wiring.edges import online_store, value_checks
-from mlwright.wiring.inference import metrics_folder, open_database, version_loader
+from mlwright.wiring.inference import open_database, version_loader
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,10 +7,9 @@ from mlwright.adapters.clock.system import SystemClock
 from mlwright.adapters.config import find_project, load_settings
 from mlwright.adapters.config.storage import find_file
 from mlwright.adapters.fs.artifacts import FsArtifactStore
+from mlwright.adapters.learners.boosted import BoostedLearner
 from mlwright.adapters.local.executor import InProcessExecutor
 from mlwright.adapters.measuring.children import ChildProcesses
-from mlwright.adapters.notify.log import LogNotifier
-from mlwright.adapters.notify.webhook import WebhookNotifier
 from mlwright.adapters.odcs import read_contract
 from mlwright.adapters.parquet.online import ParquetOnlineStore
 from mlwright.adapters.redis.streams import open_stream
@@ -19,12 +18,12 @@ from mlwright.model.settings import Settings
 from mlwright.platform.facade import Platform
 from mlwright.platform.parts import Parts
 from mlwright.ports.clock import Clock
-from mlwright.ports.notifier import Notifier
 from mlwright.ports.run_sink import RunSink
 from mlwright.stages.serving.log import PredictionLog
 from mlwright.wiring.actor import actor
 from mlwright.wiring.images import image_tools
 from mlwright.wiring.inference import open_database, plain_settings
+from mlwright.wiring.notifiers import notifiers
 from mlwright.wiring.proofs import proof_engines
 from mlwright.wiring.scoring import core_opener
 from mlwright.wiring.shelves import model_shelf
@@ -83,7 +82,7 @@ def _parts(settings: Settings, clock: Clock) -> Parts:
         shelf=shelf,
         executor=InProcessExecutor(),
         clock=clock,
-        notifiers=_notifiers(settings),
+        notifiers=notifiers(settings),
         log=PredictionLog(settings.state / "log"),
         read_contract=lambda path: read_contract(settings.root / path),
         actor=actor(),
@@ -92,6 +91,7 @@ def _parts(settings: Settings, clock: Clock) -> Parts:
         take_in=taking_in(settings, clock),
         converters=(OnnxConverter(),),
         measuring=ChildProcesses(),
+        learner=BoostedLearner(),
         images=image_tools(),
         open_core=core_opener(settings),
         open_stream=open_stream,
@@ -108,11 +108,3 @@ def _opening(settings: Settings) -> Callable[[], RunSink]:
         return open_tracking_server(settings.tracking, settings.root)
 
     return open_sink
-
-
-def _notifiers(settings: Settings) -> tuple[Notifier, ...]:
-    build: dict[str, Callable[[str | None], Notifier]] = {
-        "log": lambda _: LogNotifier(settings.state / "alerts.log"),
-        "webhook": lambda url: WebhookNotifier(url or ""),
-    }
-    return tuple(build[each.kind](each.url) for each in settings.notify)

@@ -10,10 +10,13 @@ from mlwright.doors.cli import commands
 from mlwright.doors.cli.main import COMMANDS
 from mlwright.platform.alerting import AlertJourney
 from mlwright.platform.data import DataJourney
+from mlwright.platform.checking import CheckJourney
+from mlwright.platform.diagnosing import DiagnoseJourney
 from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.drifting import DriftJourney
 from mlwright.platform.facade import Platform
 from mlwright.platform.imaging import ImagingJourney
+from mlwright.platform.objectives import ObjectiveJourney
 from mlwright.platform.optimizing import OptimizeJourney
 from mlwright.platform.profiling import ProfileJourney
 from mlwright.platform.records import RecordsJourney
@@ -34,6 +37,9 @@ JOURNEYS = {
     "watch": WatchJourney,
     "alerting": AlertJourney,
     "drifting": DriftJourney,
+    "objectives": ObjectiveJourney,
+    "diagnosing": DiagnoseJourney,
+    "checking": CheckJourney,
     "retraining": RetrainJourney,
     "records": RecordsJourney,
     "imaging": ImagingJourney,
@@ -75,9 +81,23 @@ REACHED = {
     "watch.watch": "monitor",
     "watch.window": "monitor",
     "watch.performance": "monitor",
+    "watch.slices": "monitor",
+    "watch.young": "monitor",
+    "watch.maturity": "monitor",
+    "watch.verdict": "monitor",
     "drifting.drift": "monitor",
+    "diagnosing.diagnose": "diagnose",
+    "diagnosing.diagnoses": "diagnose",
+    "objectives.status": "slo",
+    "objectives.look": "slo",
     "alerting.alerts": "alerts",
     "alerting.acknowledge": "alerts",
+    "alerting.find": "alerts",
+    "alerting.silence": "alerts",
+    "alerting.silences": "alerts",
+    "alerting.unsilence": "alerts",
+    "alerting.troubles": "alerts",
+    "alerting.try_channel": "alerts",
     "retraining.retrain": "retrain",
     "retraining.consider": "retrain",
     "imaging.engine": "build",
@@ -91,6 +111,7 @@ REACHED = {
     "records.audit": "audit",
     "records.broken_audit_row": "audit",
     "records.export": "export",
+    "records.monitoring": "export",
 }
 
 EXCUSED = {
@@ -100,9 +121,11 @@ EXCUSED = {
     "releases.load": "gives a model in memory, which only a process that serves or judges can use",
     "releases.load_variant": "gives a model in memory, which only a process that serves can use",
     "profiling.latest": "gives a profile to code that sizes; models shows it with the other evidence of the version",
+    "objectives.standing": "is what Prometheus reads at /metrics; slo and monitor show the same to people",
     "watch.lost": "is one part of a turn of the loop: tick does it, and alerts shows what it found",
     "alerting.act": "writes what rules decided inside the transaction of a look",
     "drifting.measure": "is one part of a look: monitor --update does it",
+    "alerting.escalate": "is one part of a turn of the loop, before messages are sent: tick does it",
     "alerting.deliver": "is one part of a turn of the loop, and never right to do alone: tick does it",
 }
 

@@ -163,7 +163,13 @@ def test_where_nothing_happened_yet_a_word_says_so(deployed) -> None:
         assert done.exit_code == 0, done.output
         assert done.stdout.strip(), line
     assert deployed.json("decisions") == []
-    assert deployed.json("monitor", "churn", "--drift") == {"performance": [], "drift": []}
+    nothing = {name: [] for name in ("performance", "young", "slices", "drift")}
+    assert deployed.json("monitor", "churn", "--drift") == {
+        **nothing,
+        "maturity": None,
+        "verdict": None,
+        "metric": "auc",
+    }
 
 
 def test_a_turn_of_the_loop(copied) -> None:

@@ -23,6 +23,7 @@ from mlwright.model.ledger import Edge, Node
 from mlwright.model.monitoring import Alert, AlertLevel, AlertState
 from mlwright.model.registry import Field
 from mlwright.stages.ledger import store as ledger
+from mlwright.stages.monitoring import outbox
 from mlwright.stages.monitoring import store as monitoring
 from mlwright.stages.registry import store as registry
 from mlwright.stages.tracking import store as tracking
@@ -196,7 +197,7 @@ def test_a_message_that_has_not_left(platform) -> None:
     )
     with platform.parts.write() as tx:
         saved = monitoring.save_alert(tx, alert).alert
-        monitoring.enqueue_delivery(tx, saved, "webhook", NOW)
+        outbox.enqueue(tx, saved, "webhook", NOW)
         tx.execute(text("UPDATE monitoring_deliveries SET last_error = 'refused', attempts = 1"))
     bad = wrong(platform)["alerts.sent"]
     assert bad.evidence == "1 waiting; webhook said: refused"

@@ -13,10 +13,13 @@ from mlwright.doors.http.control.calls import CHANGES, NOT_OVER_HTTP, READS
 from mlwright.errors import StorageError
 from mlwright.platform.alerting import AlertJourney
 from mlwright.platform.data import DataJourney
+from mlwright.platform.checking import CheckJourney
+from mlwright.platform.diagnosing import DiagnoseJourney
 from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.drifting import DriftJourney
 from mlwright.platform.facade import Platform
 from mlwright.platform.imaging import ImagingJourney
+from mlwright.platform.objectives import ObjectiveJourney
 from mlwright.platform.optimizing import OptimizeJourney
 from mlwright.platform.profiling import ProfileJourney
 from mlwright.platform.records import RecordsJourney
@@ -80,6 +83,9 @@ def error_of(response) -> dict:
         ("/api/monitor/delay", lambda got: len(got) == 275),
         ("/api/monitor/delay?by=month", lambda got: len(got) == 9),
         ("/api/monitor/delay?from=2013-05-01&to=2013-05-02T12:00:00Z", lambda got: got["predictions"] == 0),
+        ("/api/monitor/delay/slices?by=month", lambda got: got == []),
+        ("/api/monitor/delay/young", lambda got: got == []),
+        ("/api/monitor/delay/maturity", lambda got: (got["predictions"], got["shares"]) == (0, [])),
         ("/api/drift/delay", lambda got: len(got) == 275),
         ("/api/alerts?endpoint=delay", lambda got: len(got) == 5),
         ("/api/decisions?subject=delay&limit=4", lambda got: len(got) == 4),
@@ -233,6 +239,22 @@ def test_an_alert_is_taken_by_name_and_written_down(fresh) -> None:
     assert fresh.post(f"/api/alerts/{resolved}/ack").status_code == 409
 
 
+def test_alerts_are_silenced_and_channels_are_tried(fresh) -> None:
+    alert = next(each for each in fresh.get("/api/alerts").json() if each["state"] == "firing")
+    assert fresh.get(f"/api/alerts/{alert['id']}").json() == alert
+    wanted = {"span": "2h", "why": "known", "who": "ada", "rule": "a*"}
+    made = fresh.post("/api/silence/delay", json=wanted).json()
+    assert fresh.get("/api/silences").json() == [made]
+    assert fresh.get(f"/api/alerts/{alert['id']}").json()["silenced"] == made["id"]
+    ended = fresh.post(f"/api/silences/{made['id']}/end", json={"who": "ada"}).json()
+    assert (ended["by"], fresh.get("/api/silences").json()) == ("ada", [])
+    assert len(fresh.get("/api/silences?everything=true").json()) == 1
+    assert fresh.post("/api/silence/delay", json={**wanted, "span": "soon"}).status_code == 400
+    assert fresh.post("/api/silence/dely", json=wanted).status_code == 404
+    assert fresh.post("/api/channels/nothing/test").status_code == 404
+    assert fresh.get("/api/channels").json() == {"troubles": []}
+
+
 def test_an_alias_moves_and_a_rollout_ends(fresh) -> None:
     moved = fresh.post("/api/models/flight-delay/3/alias", json={"alias": "second"})
     assert moved.json()["aliases"] == ["second"]
@@ -319,6 +341,9 @@ def journeys() -> dict[str, type]:
         "watch": WatchJourney,
         "alerting": AlertJourney,
         "drifting": DriftJourney,
+        "objectives": ObjectiveJourney,
+        "diagnosing": DiagnoseJourney,
+        "checking": CheckJourney,
         "retraining": RetrainJourney,
         "records": RecordsJourney,
         "imaging": ImagingJourney,

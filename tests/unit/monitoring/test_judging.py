@@ -136,7 +136,8 @@ def test_rate_of_false_alarms_and_power_over_calibrated_windows(restless):
         right += sum(each.moved for each in moved)
     # Families with any false alarm: at most 5 % of 20 nominally, plus what chance adds.
     assert wrong <= 3
-    assert right > 0.8 * tries * 12
+    # Six of the deviations between ten windows: a t of nine degrees asks for five and a half at these limits.
+    assert right > (0.55 if restless else 0.8) * tries * 12
 
 
 def test_the_reference_decides_what_is_usual():

@@ -26,7 +26,7 @@ from mlwright.model.monitoring import (
 )
 from mlwright.model.windows import Window
 from mlwright.stages.monitoring import inbox, outbox, store, tables
-from mlwright.stages.monitoring.drift import sketch
+from mlwright.stages.monitoring.counting import sketch
 
 START = datetime(2013, 5, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -43,7 +43,7 @@ def drifted(*shares: float, weighted: float | None = None) -> tuple[DriftReport,
             reference=Window(start=NOW - 90 * DAY, end=NOW - 60 * DAY),
             features=(),
             share_moved=share,
-            weighted=weighted,
+            weighted=share if weighted is None else weighted,
         )
         for at, share in enumerate(shares)
     )

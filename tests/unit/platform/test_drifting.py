@@ -12,11 +12,11 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 @pytest.fixture
 def served(released):
-    """Four usual days and two that are not."""
+    """Four usual days and four that are not."""
     released.change(retrain=None)
     released.serve(OPEN, 4)
-    released.serve(OPEN + 4 * DAY, 2, shift=3.0)
-    released.wind(OPEN + 6 * DAY + 13 * HOUR)
+    released.serve(OPEN + 4 * DAY, 4, shift=3.0)
+    released.wind(OPEN + 8 * DAY + 13 * HOUR)
     released.platform.watch.watch("delay")
     return released
 
@@ -24,24 +24,25 @@ def served(released):
 def test_counts_of_the_days_add_up_to_any_window(served) -> None:
     drifting = served.platform.drifting
     kept = drifting.drift("delay")
-    assert len(kept) == 6
-    whole = drifting.between("delay", Window(start=OPEN, end=OPEN + 6 * DAY))
+    assert len(kept) == 8
+    whole = drifting.between("delay", Window(start=OPEN, end=OPEN + 8 * DAY))
     by_name = {each.column: each for each in whole.features}
     for name, each in by_name.items():
         assert each.n == sum(f.n for report in kept for f in report.features if f.column == name)
     assert by_name["score"].kind == "prediction"
-    last = drifting.between("delay", Window(start=OPEN + 5 * DAY, end=OPEN + 6 * DAY))
+    last = drifting.between("delay", Window(start=OPEN + 7 * DAY, end=OPEN + 8 * DAY))
     assert [each.psi for each in last.features] == [each.psi for each in kept[-1].features]
     assert drifting.between("delay", Window(start=OPEN + 40 * DAY, end=OPEN + 41 * DAY)) is None
 
 
 def test_what_moved_says_so_and_the_usual_days_do_not(served) -> None:
     drifting = served.platform.drifting
-    shifted = drifting.between("delay", Window(start=OPEN + 4 * DAY, end=OPEN + 6 * DAY))
+    shifted = drifting.between("delay", Window(start=OPEN + 4 * DAY, end=OPEN + 8 * DAY))
     usual = drifting.between("delay", Window(start=OPEN, end=OPEN + 4 * DAY))
     moved = {each.column: (each.n, each.moved, each.reason) for each in shifted.features}
     assert not [each.column for each in usual.features if each.moved]
-    assert moved["x"][1:] == (True, "psi") or moved["x"][0] < 500
+    assert moved["x"] == (600, True, "psi")
+    assert moved["wind"] == (600, False, "")
     assert shifted.reference == usual.reference
 
 

@@ -63,7 +63,10 @@ def test_a_turn_before_anything_is_trained_does_nothing(project) -> None:
     before = state(project)
     (turn,) = project.platform.tick()
     assert (turn.rollout, turn.decision, turn.watched.days) == (None, None, ())
-    assert {name for name, rows in state(project).items() if rows != before[name]} <= {"ledger_marks", "monitoring_slo_counters"}
+    assert {name for name, rows in state(project).items() if rows != before[name]} <= {
+        "ledger_marks",
+        "monitoring_slo_counters",
+    }
 
 
 def test_the_trouble_of_one_endpoint_does_not_stop_the_others(released) -> None:

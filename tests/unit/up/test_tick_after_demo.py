@@ -76,9 +76,17 @@ def state(platform) -> dict[str, int]:
     }
 
 
+def judged(platform) -> list:
+    """What was decided; that a trigger was held up is written down once, beside it."""
+    every = platform.records.decisions("delay", limit=1000)
+    held = [each for each in every if each.kind == "trigger"]
+    assert len(held) <= 1
+    return [each for each in every if each.kind != "trigger"]
+
+
 def test_ticks_of_today_add_nothing_to_a_year_that_is_over(left) -> None:
     before, champion = state(left), left.releases.status("delay").champion
-    decided = len(left.records.decisions("delay", limit=1000))
+    decided = len(judged(left))
     began = monotonic()
     for _ in range(3):
         (turn,) = left.tick()
@@ -88,7 +96,7 @@ def test_ticks_of_today_add_nothing_to_a_year_that_is_over(left) -> None:
     assert state(left) == before
     assert left.releases.status("delay").champion == champion
     # The rollout that ran cannot be decided any more: that ends it, once, and the champion answers everything.
-    assert len(left.records.decisions("delay", limit=1000)) == decided + 1
+    assert len(judged(left)) == decided + 1
     status = left.releases.status("delay")
     assert status.rollout is None
     assert [(each.version, each.share) for each in status.route.variants] == [(5, 1.0)]
@@ -158,4 +166,4 @@ def test_a_schedule_waits_for_new_answers_and_is_not_forgotten(left) -> None:
     assert decision.outcome == "failed: keep the champion"
     assert decision.reasons[0].startswith("alert delay-auc-2013-12-29")  # still open, and the stronger reason
     assert left.retraining.consider("delay") is None
-    assert len(left.records.decisions("delay", limit=1000)) == 10 + 2
+    assert len(judged(left)) == 10 + 2

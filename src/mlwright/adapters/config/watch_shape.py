@@ -134,7 +134,9 @@ class NotifyTable(Table):
     ] = None
     to: Annotated[list[str], Field(description="Addresses of e-mail.")] = []
     sender: Annotated[str | None, Field(description="The address that e-mail comes from.")] = None
-    levels: Annotated[list[Level], Field(description="Of which alerts it hears; empty: of all.")] = []
+    levels: Annotated[
+        list[Level], Field(description="Of which alerts it hears; empty: of pages and tickets.")
+    ] = []
     endpoints: Annotated[list[str], Field(description="Of whose alerts it hears; empty: of all.")] = []
 
 

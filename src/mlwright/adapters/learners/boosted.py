@@ -36,7 +36,8 @@ class BoostedLearner:
         if len(np.unique(labels)) < 2:
             return _Constant(float(labels[0]) if len(labels) else 0.5)
         model = HistGradientBoostingClassifier(**_shape(features, categorical, seed))
-        return _Boosted(model.fit(_filled(features), labels > 0.5, sample_weight=weights), proba=True)
+        with _threads(features):
+            return _Boosted(model.fit(_filled(features), labels > 0.5, sample_weight=weights), proba=True)
 
     def regress(
         self,
@@ -51,7 +52,8 @@ class BoostedLearner:
         from sklearn.ensemble import HistGradientBoostingRegressor  # 1 s of scipy and scikit-learn
 
         model = HistGradientBoostingRegressor(**_shape(features, categorical, seed))
-        return _Boosted(model.fit(_filled(features), target, sample_weight=weights), proba=False)
+        with _threads(features):
+            return _Boosted(model.fit(_filled(features), target, sample_weight=weights), proba=False)
 
     def classify_texts(self, texts: Sequence[str], labels: Floats, *, seed: int = 0) -> FittedTexts:
         """See ``Learner.classify_texts``; words and pairs of words, hashed, and a logistic regression."""

@@ -1,1 +1,1 @@
-"""Channels that carry alerts to people: a log file, and any receiver of Alertmanager's webhook."""
+"""Channels that carry alerts to people: a log file, Alertmanager and all who take its webhook, chat, pagers, e-mail."""

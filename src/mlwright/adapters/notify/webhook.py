@@ -1,16 +1,15 @@
 """Alerts as calls of Alertmanager's webhook."""
 
-import httpx
-
 from mlwright.adapters.notify.payload import to_json, webhook_payload
-from mlwright.errors import UsageError
-from mlwright.model.monitoring import Alert
+from mlwright.adapters.notify.posting import Receiver
+from mlwright.model.alerting import Notice
 
 
 class WebhookNotifier:
-    """Posts each change of an alert to one URL.
+    """Posts each message to one URL.
 
-    The URL may hold a secret (chat services put a token in its path): messages name its host only.
+    The URL may hold a secret (chat services put a token in its path): messages name its host only. A message that is
+    sent again has the same ``Idempotency-Key``.
 
     Args:
         url: ``http`` or ``https``.
@@ -21,33 +20,22 @@ class WebhookNotifier:
         UsageError: the URL is of another kind, or has no host.
     """
 
+    resend = None
+    keeps = False
+
     def __init__(self, url: str, *, name: str = "webhook", timeout_s: float = 5.0) -> None:
-        try:
-            self._url = httpx.URL(url)
-        except httpx.InvalidURL as fault:
-            raise UsageError(
-                f"the webhook's URL is not one: {fault}", next_command="mlwright doctor"
-            ) from fault
-        if self._url.scheme not in ("http", "https") or not self._url.host:
-            raise UsageError(
-                "a webhook's URL starts with http:// or https:// and names a host",
-                next_command="mlwright doctor",
-            )
+        self._receiver = Receiver(url, what="webhook", timeout_s=timeout_s)
         self._name = name
-        self._timeout_s = timeout_s
 
     @property
     def name(self) -> str:
         """The channel's name."""
         return self._name
 
-    def send(self, alert: Alert) -> None:
-        """Post the change; see ``Notifier.send``. Any answer but 2xx counts as not taken."""
-        body = to_json(webhook_payload(alert, receiver=self._name)).encode("utf-8", errors="backslashreplace")
-        headers = {"content-type": "application/json", "user-agent": "mlwright"}
-        try:
-            answer = httpx.post(self._url, content=body, headers=headers, timeout=self._timeout_s)
-        except httpx.HTTPError as fault:
-            raise OSError(f"webhook at {self._url.host}: {type(fault).__name__}") from fault
-        if not answer.is_success:
-            raise OSError(f"webhook at {self._url.host} answered {answer.status_code}")
+    def send(self, notice: Notice) -> str:
+        """Post the message; see ``Notifier.send``. Any answer but 2xx counts as not taken."""
+        body = to_json(webhook_payload(notice, receiver=self._name))
+        # A quoted string as in RFC 8941; keys are made of ids, which may hold anything.
+        key = notice.key.encode("ascii", "backslashreplace").decode().replace("\\", "/").replace('"', "'")
+        posted = self._receiver.post(body, headers={"idempotency-key": f'"{key}"'})
+        return f"answered {posted.status}"

@@ -67,8 +67,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "feedback": Entry(f"{_HERE}.predict:feedback", "Send labels to a running endpoint."),
     },
     "Watch": {
+        "diagnose": Entry(f"{_HERE}.diagnose:diagnose", "Find out why quality fell: name the cause."),
         "monitor": Entry(f"{_HERE}.monitor:monitor", "Show quality and drift over time."),
-        "alerts": Entry(f"{_HERE}.monitor:alerts", "List alerts, look at one, acknowledge one."),
+        "slo": Entry(f"{_HERE}.slo:slo", "Show what is promised and kept; error budgets."),
+        "alerts": Entry(f"{_HERE}.alerts:alerts", "List alerts, take one, silence some, try a channel."),
         "retrain": Entry(f"{_HERE}.retrain:retrain", "Train candidates and let the gate choose."),
         "tick": Entry(f"{_HERE}.retrain:tick", "Turn the loop once: watch, judge, retrain."),
     },

@@ -16,8 +16,8 @@ from mlwright.doors.up.scaling import Scaler
 from mlwright.doors.up.workers import Start, Workers
 from mlwright.model.settings import Settings
 from mlwright.platform.following import FollowJourney
-from mlwright.stages.serving.readings import read_load
-from mlwright.wiring.inference import encode_settings, metrics_folder
+from mlwright.stages.serving.readings import metrics_folder, read_load
+from mlwright.wiring.inference import encode_settings
 
 _log: Final = logging.getLogger("mlwright.up")
 

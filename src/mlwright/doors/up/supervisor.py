@@ -20,6 +20,7 @@ from mlwright.doors.http.control.app import build_control_app
 from mlwright.doors.http.control.calls import Control
 from mlwright.doors.http.control.looks import Looks
 from mlwright.doors.http.control.status import Processes
+from mlwright.doors.http.control.telling import Telling
 from mlwright.doors.http.control.turns import Turns
 from mlwright.doors.http.listening import address_of, bind, ensure_free
 from mlwright.doors.http.ready import ReadyServer
@@ -87,6 +88,7 @@ def supervise(platform: Platform, plan: Plan, ready: Callable[[int], None]) -> N
             _planned(settings, plan), open_following(settings), host=plan.host, port=plan.inference_port
         )
         turns = Turns(platform, Looks(platform), every_s=plan.every_s)
+        telling = Telling(platform.alerting)
 
         def processes() -> Processes:
             return Processes(
@@ -103,9 +105,11 @@ def supervise(platform: Platform, plan: Plan, ready: Callable[[int], None]) -> N
             workers.start()
             if not heard:
                 turns.start()
+                telling.start()
                 server.run(sockets=[listener])
         finally:
             turns.stop(wait_s=_GRACE_S)
+            telling.stop()
             tracking.stop()
             workers.stop()
 

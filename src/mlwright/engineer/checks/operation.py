@@ -48,7 +48,7 @@ def unsent_alerts(platform: Platform) -> Iterator[Finding]:
     """Every message about an alert has left."""
     title = "every message about an alert has left"
     with platform.parts.read() as tx:
-        waiting = deliveries.c.sent_at.is_(None)
+        waiting = deliveries.c.sent_at.is_(None) & deliveries.c.cancelled_at.is_(None)
         count = tx.execute(select(func.count()).select_from(deliveries).where(waiting)).scalar_one()
         failed = tx.execute(
             select(deliveries.c.channel, deliveries.c.last_error)

@@ -170,10 +170,10 @@ def _released(platform: "Platform", endpoint: str) -> int:
 
 
 def _overdue(platform: "Platform", now: datetime) -> int:
-    from mlwright.stages.monitoring import store as monitoring
+    from mlwright.stages.monitoring import outbox
 
     with platform.parts.read() as tx:
-        return sum(1 for each in monitoring.pending_deliveries(tx, now) if each.attempts > 0)
+        return sum(1 for each in outbox.waiting(tx, due=now) if each.attempts > 0)
 
 
 def _slo(platform: "Platform", settings: EndpointSettings) -> bool | None:

@@ -5,8 +5,8 @@ ticket.
 Drift never fires: with enough rows every season drifts, so it travels with an alert as context.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ import polars as pl
 
 from mlwright.errors import UsageError, near_match
 from mlwright.model.ids import AlertId, EndpointName
+from mlwright.model.metrics import METRICS, higher_is_better, is_metric
 from mlwright.model.monitoring import Alert, AlertLevel, AlertState, DriftReport, Estimate, Performance
 from mlwright.model.watch_settings import MonitorSettings
 from mlwright.model.windows import Window
@@ -28,7 +29,6 @@ MISSING_LIMIT = 0.2
 _QUIET = timedelta(days=1)
 """After so long without a loss the alert about lost records closes."""
 
-_HIGHER_IS_BETTER = {"auc": True, "brier": False}
 _WORDS = {"auc": "AUC", "brier": "Brier score"}
 
 
@@ -38,6 +38,8 @@ class AlertAction(StrEnum):
     FIRE = "fire"
     RESOLVE = "resolve"
     STAY = "stay"
+    UNKNOWN = "unknown"
+    """There is nothing to judge by. It changes nothing, and it is no all-clear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,41 +56,46 @@ class AlertDecision:
 
 
 def decide_alert(
-    performance: Performance, *, reference: float, reference_of: str, settings: MonitorSettings
+    performance: Performance, *, reference: float | None, reference_of: str, settings: MonitorSettings
 ) -> AlertDecision:
     """Decide whether realised quality has decayed.
 
     Fires if the window has matured and the whole interval of the metric is worse than the reference by more
     than the tolerance. Resolves as soon as a matured point estimate is within the tolerance again. Everything
-    between is too close to call and changes nothing.
+    between is too close to call and changes nothing. Of the bias, distances from 0 are compared. What was expected
+    before labels came plays no part.
 
     Args:
         performance: the window, measured with intervals of ``settings.level``.
-        reference: the metric's value that the champion was released with.
-        reference_of: what the reference is, in words, such as ``flight-delay/1 at its release``.
-        settings: metric (``auc`` or ``brier``) and tolerance.
+        reference: the metric's value that the champion was released with; None: nobody knows, and neither does the
+            rule.
+        reference_of: what the reference is, in words, such as ``flight-delay/1 at its release``, or why there is none.
+        settings: task, metric and tolerance, which is in the metric's unit.
 
     Raises:
-        UsageError: the metric is not one that monitoring measures.
+        UsageError: the metric is not one of the task.
     """
-    measured = _metric(performance, settings.metric)
-    sign = 1.0 if _HIGHER_IS_BETTER[settings.metric] else -1.0
-    limit = reference - sign * settings.tolerance
-    action, verdict = _judge(performance, measured, limit, sign)
-    window = performance.window
-    word = _WORDS[settings.metric]
-    summary = (
-        f"{word} of {performance.endpoint} in {_span(window)}: {_shown(measured, performance)}; {verdict}."
-    )
-    summary += f" Limit {limit:.3f} = {reference:.3f} ({reference_of}) "
-    summary += f"{'-' if sign > 0 else '+'} {settings.tolerance:.3f} tolerance."
+    metric, window = settings.metric, performance.window
+    measured = _metric(performance, settings)
+    sign = 1.0 if higher_is_better(metric) else -1.0
+    word, show = _WORDS.get(metric, metric.replace("_", " ")), _form(settings.task)
+    limit: float | None = None
+    summary = f"{word} of {performance.endpoint} in {_span(window)}: {_shown(measured, performance, show)}; "
+    if reference is None:
+        action, said = AlertAction.UNKNOWN, f"UNKNOWN whether that is a decay: {reference_of}."
+    else:
+        near = abs(reference) if metric == "bias" else reference
+        limit = near - sign * settings.tolerance
+        action, verdict = _judge(
+            performance, _distance(measured) if metric == "bias" else measured, limit, sign
+        )
+        said = (
+            f"{verdict}. Limit {show(limit)} = {show(near)} ({reference_of}) "
+            f"{'-' if sign > 0 else '+'} {show(settings.tolerance)} tolerance."
+        )
     evidence: dict[str, object] = {
-        "metric": settings.metric,
-        "value": measured.value if measured else None,
-        "lower": measured.lower if measured else None,
-        "upper": measured.upper if measured else None,
-        "level": measured.level if measured else None,
-        "assumption": measured.assumption if measured else None,
+        "metric": metric,
+        **_estimate_evidence(measured),
         "reference": reference,
         "reference_of": reference_of,
         "tolerance": settings.tolerance,
@@ -101,10 +108,10 @@ def decide_alert(
     }
     return AlertDecision(
         endpoint=performance.endpoint,
-        rule=settings.metric,
+        rule=metric,
         action=action,
         level=AlertLevel.PAGE,
-        summary=summary,
+        summary=summary + said,
         evidence=evidence,
         next_command=f"mlwright retrain {performance.endpoint}",
     )
@@ -265,16 +272,28 @@ def alert_of(decision: AlertDecision, *, at: datetime, context: Mapping[str, obj
     )
 
 
-def _metric(performance: Performance, metric: str) -> Estimate | None:
-    if metric not in _HIGHER_IS_BETTER:
-        near = near_match(metric, _HIGHER_IS_BETTER)
+def _metric(performance: Performance, settings: MonitorSettings) -> Estimate | None:
+    metric, task = settings.metric, settings.task
+    if not is_metric(metric, task):
+        known = METRICS.get(task, ())
+        near = near_match(metric, known)
         hint = f"; did you mean {near!r}?" if near else ""
         raise UsageError(
-            f"monitoring measures auc and brier, not {metric!r}{hint}",
+            f"{metric!r} is not measured where the task is {task!r}{hint}",
             where=f"mlwright.toml, endpoint {performance.endpoint}, monitor.metric",
+            why=f"measured are {', '.join(known)}",
             next_command="mlwright doctor",
         )
-    return performance.auc if metric == "auc" else performance.brier
+    return performance.metrics.get(metric)
+
+
+def _distance(bias: Estimate | None) -> Estimate | None:
+    """How far a bias is from none: 0 is the least where its interval has both signs."""
+    if bias is None:
+        return None
+    ends = (abs(bias.lower), abs(bias.upper))
+    least = 0.0 if bias.lower <= 0 <= bias.upper else min(ends)
+    return replace(bias, value=abs(bias.value), lower=least, upper=max(ends))
 
 
 def _judge(
@@ -285,16 +304,25 @@ def _judge(
         return AlertAction.STAY, "its labels have not matured, so it is not judged"
     if measured is None:
         return AlertAction.STAY, "it cannot be measured"
-    positives = round((performance.positive_rate or 0.0) * performance.labelled)
-    fewest = min(positives, performance.labelled - positives)
-    if fewest < MIN_PER_CLASS:
-        return AlertAction.STAY, f"only {fewest} labels of one class, {MIN_PER_CLASS} are needed to judge"
+    if few := _too_few(performance):
+        return AlertAction.STAY, few
     if sign * (measured.value - limit) >= 0:
         return AlertAction.RESOLVE, "it is within the limit"
     best = measured.upper if sign > 0 else measured.lower
     if sign * (best - limit) < 0:
         return AlertAction.FIRE, "the whole interval is worse than the limit"
     return AlertAction.STAY, "the estimate is worse than the limit, but the interval still reaches it"
+
+
+def _too_few(performance: Performance) -> str | None:
+    """Why there is too little to judge by, in words."""
+    if performance.positive_rate is None:
+        few = performance.labelled < MIN_ROWS
+        return f"only {performance.labelled} labels, {MIN_ROWS} are needed to judge" if few else None
+    positives = round(performance.positive_rate * performance.labelled)
+    fewest = min(positives, performance.labelled - positives)
+    few = fewest < MIN_PER_CLASS
+    return f"only {fewest} labels of one class, {MIN_PER_CLASS} are needed to judge" if few else None
 
 
 def _decide_share(
@@ -340,16 +368,26 @@ def _decide_share(
     )
 
 
-def _shown(measured: Estimate | None, performance: Performance) -> str:
+def _shown(measured: Estimate | None, performance: Performance, show: Callable[[float], str]) -> str:
     labelled = f"{performance.labelled:,} labelled of {performance.predictions:,} predictions"
     if measured is None:
         return f"none ({labelled})"
-    bounds = f"{measured.level:.0%} interval {measured.lower:.3f} to {measured.upper:.3f}"
-    return f"{measured.value:.3f} ({bounds}, {labelled})"
+    bounds = f"{measured.level:.0%} interval {show(measured.lower)} to {show(measured.upper)}"
+    return f"{show(measured.value)} ({bounds}, {labelled})"
+
+
+def _form(task: str) -> Callable[[float], str]:
+    """Shares have three decimals; errors of numbers have any size."""
+    return (lambda value: f"{value:.4g}") if task == "regression" else (lambda value: f"{value:.3f}")
 
 
 def _span(window: Window) -> str:
     return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"
+
+
+def _estimate_evidence(measured: Estimate | None) -> dict[str, object]:
+    names = ("value", "lower", "upper", "level", "assumption")
+    return {name: getattr(measured, name) if measured else None for name in names}
 
 
 def _window_evidence(window: Window) -> dict[str, object]:

@@ -150,8 +150,8 @@ def _drifted(settings: RetrainSettings, reports: Sequence[DriftReport]) -> Trigg
 
 
 def _moved(report: DriftReport) -> float:
-    """The share of features that moved, weighted by their importance where it is known."""
-    return report.share_moved if report.weighted is None else report.weighted
+    """The share of features that moved; features of more importance count for more, where it is known."""
+    return report.weighted
 
 
 def _whole(span: timedelta) -> timedelta:

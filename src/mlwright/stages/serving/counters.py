@@ -9,6 +9,7 @@ waited; and the core for ``predict`` alone, never in ``answer`` or ``degraded``.
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import Final
 
 from mlwright.stages.serving.slots import COUNT, EACH, HISTOGRAM, MOST, SUM, Block, Series, Slots
@@ -23,6 +24,9 @@ BATCH_BOUNDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.
 REQUESTS: Final = "mlwright_requests"
 ROWS: Final = "mlwright_rows"
 ANSWERED_ROWS: Final = "mlwright_answered_rows"
+SLOW: Final = "mlwright_slow_requests"
+"""Answered requests that took longer than the endpoint promises; exact where a bucket's bound is not."""
+LIMIT: Final = "mlwright_latency_limit_seconds"
 ERRORS: Final = "mlwright_request_errors"
 REJECTED: Final = "mlwright_rejected"
 VARIANT_ERRORS: Final = "mlwright_variant_errors"
@@ -108,7 +112,13 @@ class Counters:
     Each call takes less than 1 µs; those a request and not a batch, 0.3 µs.
     """
 
-    def __init__(self, endpoint: str = "", slots: Slots | None = None) -> None:
+    def __init__(self, endpoint: str = "", slots: Slots | None = None, *, limit_s: float = inf) -> None:
+        """
+        Args:
+            endpoint: its name.
+            slots: where the numbers are.
+            limit_s: the seconds within which the endpoint promises to answer.
+        """
         self.slots = slots or Slots(size=256)
         self.pulse = Pulse(self.slots)
         self._label = ("endpoint", endpoint)
@@ -120,15 +130,18 @@ class Counters:
             Series(BATCH_ROWS, HISTOGRAM, labels, BATCH_BOUNDS),
             *(
                 Series(name, COUNT, labels)
-                for name in (REQUESTS, ANSWERED_ROWS, LABELS, FLAGGED, DROPPED, MOVES)
+                for name in (REQUESTS, ANSWERED_ROWS, LABELS, FLAGGED, DROPPED, MOVES, SLOW)
             ),
             *(Series(name, SUM, labels) for name in (IN_FLIGHT, WAITING)),
             Series(GENERATION, EACH, labels),
+            Series(LIMIT, MOST, labels),
         )
         self._counts, self._amounts = block.counts, block.amounts
         self._latency, self._queue, self._scoring, self._batch = block.at[:4]
-        self._requests, self._rows, self._labels, self._flagged, _, self._moves = block.at[4:10]
-        self._in_flight, self._waiting, self._generation = block.at[10:]
+        self._requests, self._rows, self._labels, self._flagged, _, self._moves, self._slow = block.at[4:11]
+        self._in_flight, self._waiting, self._generation, limit = block.at[11:]
+        self._limit_s = limit_s
+        self._amounts[limit] = limit_s if limit_s < inf else 0.0
         self._more: dict[tuple[str, str], tuple[memoryview[int], int]] = {}
         self._models: dict[Series, Block] = {}
         self._modes: dict[str, Block] = {}
@@ -143,6 +156,8 @@ class Counters:
         counts = self._counts
         counts[self._requests] += len(stays)
         counts[self._rows] += rows
+        if stays and stays[0] > self._limit_s:
+            counts[self._slow] += sum([stay > self._limit_s for stay in stays])
         self._observe(self._latency, LATENCY_BOUNDS_S, stays)
 
     def failed(self, kind: str = "MlwrightError") -> None:

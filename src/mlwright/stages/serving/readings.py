@@ -117,6 +117,11 @@ class Load:
         )
 
 
+def metrics_folder(state: Path) -> Path:
+    """Where the processes of a project count, below its state folder."""
+    return state / "run" / "metrics"
+
+
 def read_all(folder: Path) -> Reading:
     """What the processes of this folder counted, those that are dead included. An empty or missing folder: nothing."""
     living: dict[str, _File] = {}

@@ -16,8 +16,12 @@ from mlwright.platform.records import Exported
 
 TARGETS: Final[Mapping[str, str]] = {
     "data": "every table of the database, all predictions and all labels, as Parquet files",
+    "monitoring": "performance, drift, alerts and objectives as flat tables, Parquet or CSV",
+    "prometheus-rules": "recording and alerting rules for Prometheus, and their unit tests for promtool",
+    "grafana": "dashboards for engineering, data science and business, as JSON",
     "mlflow": "experiments, runs and models into an MLflow server, folder or database",
 }
+_RULES: Final = "mlwright.rules.yml"
 
 
 @click.group("export", cls=OrList)
@@ -39,6 +43,42 @@ def data(door: Door, folder: Path) -> None:
     with door.working("writing tables"):
         written = door.platform.records.export(folder)
     door.show(written, _written)
+
+
+@command(
+    "monitoring",
+    group=export,
+    example="mlwright export monitoring takeaway/\nmlwright export monitoring out/ --csv",
+)
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--csv", "as_csv", is_flag=True, help="CSV files instead of Parquet.")
+def monitoring(door: Door, folder: Path, as_csv: bool) -> None:
+    """Write performance, drift, alerts and what objectives counted as flat tables into DIR."""
+    door.show(door.platform.records.monitoring(folder, "csv" if as_csv else "parquet"), _written)
+
+
+@command("prometheus-rules", group=export, example="mlwright export prometheus-rules monitoring/")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def prometheus_rules(door: Door, folder: Path) -> None:
+    """Write recording and alerting rules of all endpoints into DIR, and tests of them for promtool.
+
+    Scrape /metrics of the inference port and, for quality and budgets, of the port of the pages.
+    """
+    from mlwright.adapters.prometheus.proofs import proofs_file
+    from mlwright.adapters.prometheus.rules import rules_file
+
+    settings = door.platform.parts.settings
+    texts = {_RULES: rules_file(settings), "mlwright.rules.test.yml": proofs_file(settings, _RULES)}
+    door.show(_texts(folder, texts), _files)
+
+
+@command("grafana", group=export, example="mlwright export grafana monitoring/")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def grafana(door: Door, folder: Path) -> None:
+    """Write dashboards for engineering, data science and business into DIR. Needs the extra grafana, no project."""
+    from mlwright.adapters.grafana.dashboards import dashboards
+
+    door.show(_texts(folder, dashboards()), _files)
 
 
 @command(
@@ -79,6 +119,17 @@ def export_mlflow(door: Door, target: str, experiments: Sequence[str], python: s
 def settings_schema() -> None:
     """Print the JSON Schema of mlwright.toml, for editors."""
     click.echo(json.dumps(schema_of_settings(), indent=2, ensure_ascii=False))
+
+
+def _texts(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return tuple(folder / name for name in texts)
+
+
+def _files(written: Sequence[Path]) -> RenderableType:
+    return table(["file"], [(str(each),) for each in written])
 
 
 def _written(written: Sequence[Exported]) -> RenderableType:

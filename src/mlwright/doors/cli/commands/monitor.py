@@ -1,95 +1,88 @@
-"""``monitor`` and ``alerts``: realised quality, drift, and what needs somebody."""
+"""``monitor``: realised quality and drift."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import click
 from rich.console import Group, RenderableType
 
-from mlwright.doors.cli.door import Door, OrShow, command
-from mlwright.doors.cli.show import pairs, table
-from mlwright.errors import NotFound, UsageError
-from mlwright.model.monitoring import Alert, DriftReport, Performance
+from mlwright.doors.cli.door import Door, command
+from mlwright.doors.cli.quality import Monitored, monitored, write_rows
+from mlwright.doors.cli.show import table
+from mlwright.errors import UsageError
+from mlwright.model.monitoring import DriftReport, Performance
 from mlwright.model.settings import EndpointSettings, LabelSettings
 from mlwright.model.windows import Window
 
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Monitored:
-    """What ``monitor`` shows; ``drift`` only where it was asked for."""
-
-    performance: tuple[Performance, ...]
-    drift: tuple[DriftReport, ...] = ()
-
-
 @command(
     "monitor",
-    example="mlwright monitor churn --by month\nmlwright monitor churn --drift\n"
-    "mlwright monitor churn --from 2025-04-01 --to 2025-05-01",
+    example="mlwright monitor churn --by month\nmlwright monitor churn --slices --drift\n"
+    "mlwright monitor churn --from 2025-04-01 --to 2025-05-01\n"
+    "mlwright monitor churn --by month --export quality.csv",
 )
 @click.argument("endpoint")
 @click.option(
     "--by", type=click.Choice(["day", "month"]), default="day", show_default=True, help="Kept windows."
 )
+@click.option("--slices", is_flag=True, help="Slices and variants of the latest window, too.")
 @click.option("--drift", is_flag=True, help="Drift of each feature in the latest window, too.")
 @click.option("--update", is_flag=True, help="First evaluate the days whose labels have matured.")
 @click.option("--from", "start", type=_DAY, help="Evaluate one window of your own instead; UTC.")
 @click.option("--to", "end", type=_DAY, help="The instant after the last of that window; UTC.")
+@click.option(
+    "--export",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a row for each metric of each window to a .csv or .parquet file.",
+)
 def monitor(
     door: Door,
     endpoint: str,
     by: Literal["day", "month"],
+    slices: bool,
     drift: bool,
     update: bool,
     start: datetime | None,
     end: datetime | None,
+    target: Path | None,
 ) -> None:
-    """Show an endpoint's realised quality over time, on labels that have matured."""
+    """Show an endpoint's realised quality over time, on labels that have matured.
+
+    Days whose labels are not due yet are shown as young and judged by nobody. Expected values are estimates without
+    labels.
+    """
     watch = door.platform.watch
-    _require_label(door.platform.parts.endpoint(endpoint))
+    settings = door.platform.parts.endpoint(endpoint)
+    _require_label(settings)
     if update:
         watch.watch(endpoint)
     window = _window(start, end)
     measured = (watch.window(endpoint, window),) if window else watch.performance(endpoint, by)
+    parts: tuple[Performance, ...] = ()
+    if slices or target is not None:
+        parts = watch.slices(endpoint, by, window)
+    if target is not None:
+        write_rows((*measured, *parts), target)
+    young = () if window else watch.young(endpoint)
+    unripe = bool(young) or (window is not None and not measured[0].matured)
+    verdict = None if window else watch.verdict(endpoint)
     door.show(
-        Monitored(performance=measured, drift=door.platform.drifting.drift(endpoint) if drift else ()),
+        Monitored(
+            performance=measured,
+            young=young,
+            slices=_latest(parts) if slices else (),
+            maturity=watch.maturity(endpoint) if unripe else None,
+            verdict=verdict.summary if verdict else None,
+            drift=door.platform.drifting.drift(endpoint) if drift else (),
+            metric=settings.monitor.metric,
+        ),
         _monitored,
     )
-
-
-@click.group("alerts", cls=OrShow)
-def alerts() -> None:
-    """List alerts, look at one, acknowledge one.
-
-    ``mlwright alerts`` and ``mlwright alerts ID`` are short for ``mlwright alerts show``.
-    """
-
-
-@command("show", group=alerts, example="mlwright alerts\nmlwright alerts --endpoint churn --json")
-@click.argument("alert", required=False)
-@click.option("--endpoint", help="Only this endpoint's.")
-@click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, latest first."
-)
-def show(door: Door, alert: str | None, endpoint: str | None, limit: int) -> None:
-    """List alerts, latest first, or look at one."""
-    alerting = door.platform.alerting
-    if alert is not None:
-        door.show(_find(alerting.alerts(endpoint, limit=1_000_000), alert), _alert)
-    else:
-        door.show(alerting.alerts(endpoint, limit=limit), _alerts)
-
-
-@command("ack", group=alerts, example="mlwright alerts ack ALERT --by ada")
-@click.argument("alert")
-@click.option("--by", "who", required=True, help="Who looks after it.")
-def ack(door: Door, alert: str, who: str) -> None:
-    """Say that somebody looks after an alert."""
-    door.show(door.platform.alerting.acknowledge(alert, who), _alert)
 
 
 def _require_label(settings: EndpointSettings) -> LabelSettings:
@@ -105,43 +98,14 @@ def _window(start: datetime | None, end: datetime | None) -> Window | None:
     return Window(start=start.replace(tzinfo=UTC), end=end.replace(tzinfo=UTC))
 
 
-def _find(found: Sequence[Alert], wanted: str) -> Alert:
-    for each in found:
-        if each.id == wanted:
-            return each
-    raise NotFound.named("alert", wanted, [each.id for each in found], "mlwright alerts")
+def _latest(parts: Sequence[Performance]) -> tuple[Performance, ...]:
+    """The slices of the latest window that has any."""
+    last = max((each.window.start for each in parts), default=None)
+    return tuple(each for each in parts if each.window.start == last)
 
 
 def _monitored(found: Monitored) -> RenderableType:
-    rows = [
-        (
-            each.window.start,
-            each.window.end,
-            each.predictions,
-            each.labelled,
-            each.positive_rate,
-            each.mean_score,
-            each.auc,
-            each.brier,
-            each.calibration_error,
-            ", ".join(each.versions),
-        )
-        for each in found.performance
-    ]
-    columns = [
-        "from",
-        "to",
-        "predictions#",
-        "labelled#",
-        "positive#",
-        "score#",
-        "AUC",
-        "Brier",
-        "calibration#",
-        "by",
-    ]
-    empty = "no window has matured yet; next: mlwright monitor ENDPOINT --update"
-    shown = table(columns, rows, empty=empty)
+    shown = monitored(found)
     return Group(shown, _drift(found.drift[-1])) if found.drift else shown
 
 
@@ -152,30 +116,3 @@ def _drift(report: DriftReport) -> RenderableType:
     ]
     columns = ["feature", "n#", "PSI#", "JS#", "null#", "null before#", "unseen#"]
     return table(columns, rows, title=f"drift in {report.window} against {report.reference}")
-
-
-def _alerts(found: Sequence[Alert]) -> RenderableType:
-    rows = [
-        (each.id, each.state.value, each.level.value, each.endpoint, each.fired, each.resolved, each.summary)
-        for each in found
-    ]
-    return table(
-        ["alert", "state", "level", "endpoint", "fired", "resolved", "what"], rows, empty="no alerts"
-    )
-
-
-def _alert(one: Alert) -> RenderableType:
-    about: Mapping[str, object] = {
-        "alert": one.id,
-        "rule": one.rule,
-        "endpoint": one.endpoint,
-        "state": one.state.value,
-        "level": one.level.value,
-        "fired": one.fired,
-        "resolved": one.resolved,
-        "looked after by": one.acknowledged_by,
-        "what": one.summary,
-        "next": one.next_command,
-    }
-    rows = [(key, str(value)) for key, value in one.evidence.items()]
-    return Group(pairs(about), table(["evidence", "value"], rows)) if rows else pairs(about)

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import fmean
 
 from mlwright.doors.cli.demo.strategies import ALL, LAST, NEVER
 from mlwright.model.ledger import Decision
-from mlwright.model.monitoring import Alert, Performance
+from mlwright.model.monitoring import Alert, AlertLevel, Performance
 
 MANAGED = "managed by mlwright"
 STRATEGIES = (NEVER, LAST, ALL, MANAGED)
+_MONTH_DAYS = 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,8 @@ class Month:
     auc: dict[str, float]
     brier: dict[str, float]
     did: tuple[str, ...]
+    expected_auc: float | None = None
+    """What was estimated of the managed model before labels came (CBPE): shown beside what came true, used nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,7 @@ def assemble(
         mean_auc=mean_auc,
         mean_brier=mean_brier,
         model_changes=changes,
-        promises=_promises(months, mean_auc, changes) if months else (),
+        promises=(*_promises(months, mean_auc, changes), *_quiet(alerts)) if months else (),
         seconds=seconds,
     )
 
@@ -93,7 +97,36 @@ def _month(
         auc={key: value["auc"] for key, value in scores.items()} | {MANAGED: managed.auc.value},
         brier={key: value["brier"] for key, value in scores.items()} | {MANAGED: managed.brier.value},
         did=tuple(f"{at:%d %b} {text}" for at, text in sorted(did)),
+        expected_auc=managed.expected["auc"].value if "auc" in managed.expected else None,
     )
+
+
+def _quiet(alerts: Sequence[Alert]) -> tuple[Promise, ...]:
+    """Nobody is woken by the weather, and a proven decay rests on no more than a month of labels."""
+    pages = [each for each in alerts if each.level is AlertLevel.PAGE]
+    other = [each for each in pages if each.rule != "auc"]
+    longest = max((_days(each) for each in pages if each.rule == "auc"), default=0.0)
+    return (
+        Promise(
+            text="nobody is paged for drift, only for quality that is proven worse",
+            kept=not other,
+            measured=f"{len(pages)} pages, {len(other)} of them for anything else"
+            + (f" ({', '.join(sorted({each.rule for each in other}))})" if other else ""),
+        ),
+        Promise(
+            text="a decay is found within one month's labels",
+            kept=longest <= _MONTH_DAYS,
+            measured=f"{len(pages) - len(other)} found, on at most {longest:.0f} days of labels",
+        ),
+    )
+
+
+def _days(alert: Alert) -> float:
+    window = alert.evidence.get("window")
+    if not isinstance(window, list) or len(window) != 2:
+        return float("inf")
+    start, end = (datetime.fromisoformat(str(each)) for each in window)
+    return (end - start).total_seconds() / 86_400
 
 
 def _promises(

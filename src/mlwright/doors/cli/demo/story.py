@@ -84,9 +84,13 @@ class Story:
             table.add_column("month")
             for name in (NEVER, LAST, ALL, MANAGED):
                 table.add_column(_SHORT[name], justify="right", style="bold" if name == MANAGED else "")
+            if metric == "auc":
+                table.add_column("estimated before labels", justify="right", style="dim")
             for month in year.months:
                 values = getattr(month, metric)
-                table.add_row(month.month, *(f"{values[name]:.3f}" for name in (NEVER, LAST, ALL, MANAGED)))
+                guess = f"{month.expected_auc:.3f}" if month.expected_auc is not None else "–"
+                scores = [f"{values[name]:.3f}" for name in (NEVER, LAST, ALL, MANAGED)]
+                table.add_row(month.month, *scores, *([guess] if metric == "auc" else []))
             means = year.mean_auc if metric == "auc" else year.mean_brier
             table.add_row(
                 "mean", *(f"{means[name]:.4f}" for name in (NEVER, LAST, ALL, MANAGED)), style="bold"

@@ -17,6 +17,7 @@ from mlwright.doors.http.control.asked import Asked
 from mlwright.doors.http.control.calls import CHANGES, READS, Changing, Control, Reading
 from mlwright.doors.http.control.engineer import ENGINEER
 from mlwright.doors.http.control.guard import LoopbackOnly
+from mlwright.doors.http.control.metrics import render
 from mlwright.doors.web.pages import page_routes
 from mlwright.doors.web.refusals import HANDLERS
 from mlwright.doors.web.shelf import Desk
@@ -43,6 +44,7 @@ def build_control_app(control: Control) -> Starlette:
     return Starlette(
         routes=[
             Route("/health", _health, methods=["GET"]),
+            Route("/metrics", _metrics(control), methods=["GET"]),
             Mount("/api", routes=api),
             *page_routes(control, desk),
         ],
@@ -80,6 +82,15 @@ def _loop(control: Control) -> Handler:
 def _processes(control: Control) -> Handler:
     async def handle(request: Request) -> Response:
         return _json({"processes": control.processes(), "turns": control.turns.status})
+
+    return handle
+
+
+def _metrics(control: Control) -> Handler:
+    async def handle(request: Request) -> Response:
+        accept = request.headers.get("accept", "")
+        text, kind = await run_in_threadpool(render, control.platform, control.turns.status, accept)
+        return Response(text, headers={"content-type": kind})
 
     return handle
 

@@ -57,10 +57,30 @@ class Retrain(Body, frozen=True):
     if_due: bool = False
 
 
+class Diagnose(Body, frozen=True):
+    """``since`` and ``until`` bound the window that is judged; without them the monitor's own counts."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class Who(Body, frozen=True):
     """``who``: the person that looks after it; without it the user who started the process."""
 
     who: str | None = None
+
+
+class Silencing(Body, frozen=True):
+    """``span``: for how long, such as ``2h``; ``rule``: only that one's alerts, ``*`` stands for anything."""
+
+    span: str
+    why: str
+    who: str | None = None
+    rule: str | None = None
+
+
+class Nothing(Body, frozen=True):
+    """No fields."""
 
 
 class Run(Body, frozen=True):

@@ -13,6 +13,8 @@ from mlwright.doors.http.control import asked as bodies
 from mlwright.doors.http.control.asked import Asked
 from mlwright.doors.http.control.status import Processes
 from mlwright.doors.http.control.turns import Turns
+from mlwright.errors import BadRequest
+from mlwright.model.durations import parse_duration
 from mlwright.model.ids import RunId
 from mlwright.model.promotion import Judgement
 from mlwright.platform.facade import Platform
@@ -43,6 +45,11 @@ def _monitor(platform: Platform, asked: Asked) -> object:
         return platform.watch.window(asked.path["endpoint"], window)
     by = cast("Literal['day', 'month']", asked.one_of("by", ("day", "month")))
     return platform.watch.performance(platform.parts.endpoint(asked.path["endpoint"]).name, by)
+
+
+def _slices(platform: Platform, asked: Asked) -> object:
+    by = cast("Literal['day', 'month']", asked.one_of("by", ("day", "month")))
+    return platform.watch.slices(platform.parts.endpoint(asked.path["endpoint"]).name, by, asked.window())
 
 
 def _pipelines(platform: Platform, asked: Asked) -> object:
@@ -87,8 +94,19 @@ READS: Final[Mapping[str, Reading]] = {
     "/endpoints/{endpoint}": lambda p, a: p.releases.status(a.path["endpoint"]),
     "/rollouts": lambda p, a: p.rollouts.list(a.query.get("endpoint"), limit=a.limit(50)),
     "/monitor/{endpoint}": _monitor,
+    "/monitor/{endpoint}/slices": _slices,
+    "/monitor/{endpoint}/young": lambda p, a: p.watch.young(a.path["endpoint"]),
+    "/monitor/{endpoint}/maturity": lambda p, a: p.watch.maturity(a.path["endpoint"]),
+    "/monitor/{endpoint}/verdict": lambda p, a: p.watch.verdict(p.parts.endpoint(a.path["endpoint"]).name),
     "/drift/{endpoint}": lambda p, a: p.drifting.drift(p.parts.endpoint(a.path["endpoint"]).name),
+    "/slo": lambda p, a: p.objectives.status(a.query.get("endpoint")),
+    "/diagnoses": lambda p, a: p.diagnosing.diagnoses(a.query.get("endpoint"), limit=a.limit(20)),
     "/alerts": lambda p, a: p.alerting.alerts(a.query.get("endpoint"), limit=a.limit(100)),
+    "/alerts/{alert}": lambda p, a: p.alerting.find(a.path["alert"]),
+    "/silences": lambda p, a: p.alerting.silences(
+        everything=a.one_of("everything", ("false", "true")) == "true"
+    ),
+    "/channels": lambda p, a: {"troubles": p.alerting.troubles()},
     "/decisions": lambda p, a: p.records.decisions(a.query.get("subject"), limit=a.limit(100)),
     "/audit": lambda p, a: p.records.audit(limit=a.limit(100)),
     "/audit/verify": lambda p, a: {"first_broken_row": p.records.broken_audit_row()},
@@ -128,6 +146,28 @@ def _acknowledge(control: Control, asked: Asked) -> object:
     return control.platform.alerting.acknowledge(asked.path["alert"], who)
 
 
+def _silence(control: Control, asked: Asked) -> object:
+    wanted = asked.parse(bodies.Silencing)
+    try:
+        span = parse_duration(wanted.span)
+    except ValueError as fault:
+        raise BadRequest(str(fault), where="span") from None
+    who = wanted.who or control.platform.parts.actor
+    return control.platform.alerting.silence(
+        asked.path["endpoint"], span=span, by=who, why=wanted.why, rule=wanted.rule
+    )
+
+
+def _unsilence(control: Control, asked: Asked) -> object:
+    who = asked.parse(bodies.Who).who or control.platform.parts.actor
+    return control.platform.alerting.unsilence(asked.path["silence"], who)
+
+
+def _try_channel(control: Control, asked: Asked) -> object:
+    asked.parse(bodies.Nothing)
+    return control.platform.alerting.try_channel(asked.path["channel"])
+
+
 def _advance(control: Control, asked: Asked) -> "Future[object]":
     endpoint = control.platform.parts.endpoint(asked.path["endpoint"]).name
     return control.turns.ask(
@@ -138,6 +178,15 @@ def _advance(control: Control, asked: Asked) -> "Future[object]":
 def _watch(control: Control, asked: Asked) -> "Future[object]":
     endpoint = control.platform.parts.endpoint(asked.path["endpoint"]).name
     return control.turns.ask(f"watching {endpoint}", lambda: control.platform.watch.watch(endpoint))
+
+
+def _diagnose(control: Control, asked: Asked) -> "Future[object]":
+    wanted = asked.parse(bodies.Diagnose)
+    endpoint = control.platform.parts.endpoint(asked.path["endpoint"]).name
+    return control.turns.ask(
+        f"diagnosing {endpoint}",
+        lambda: control.platform.diagnosing.diagnose(endpoint, since=wanted.since, until=wanted.until),
+    )
 
 
 def _retrain(control: Control, asked: Asked) -> "Future[object]":
@@ -186,7 +235,11 @@ CHANGES: Final[Mapping[str, Changing]] = {
     "/rollouts/{endpoint}/abort": _abort,
     "/rollouts/{endpoint}/advance": _advance,
     "/alerts/{alert}/ack": _acknowledge,
+    "/silence/{endpoint}": _silence,
+    "/silences/{silence}/end": _unsilence,
+    "/channels/{channel}/test": _try_channel,
     "/watch/{endpoint}": _watch,
+    "/diagnose/{endpoint}": _diagnose,
     "/retrain/{endpoint}": _retrain,
     "/run/{pipeline}": _run,
     "/features": _materialize,
@@ -196,6 +249,8 @@ CHANGES: Final[Mapping[str, Changing]] = {
 
 NOT_OVER_HTTP: Final[Mapping[str, str]] = {
     "releases.register": "reads a folder or a Python file of this machine, and runs the file: the command line does it",
+    "objectives.look": "is one part of a turn of the loop: tick does it, and /slo shows what is kept",
+    "objectives.standing": "is at /metrics, for Prometheus",
     "watch.lost": "is one part of a turn of the loop: tick does it, and the alerts show what it found",
     "data.load": "gives a frame to code in this process; its report is at /contracts/check",
     "data.examples": "gives a frame to a pipeline in this process",
@@ -207,6 +262,7 @@ NOT_OVER_HTTP: Final[Mapping[str, str]] = {
     "scoring.score": "reads and writes files of whoever types it: `mlwright predict --output`",
     "scoring.watch": "works until it is stopped: `mlwright predict --watch`",
     "scoring.consume": "works until it is stopped: `mlwright predict --input redis://…`",
+    "alerting.escalate": "part of every tick",
     "alerting.deliver": "part of every tick",
     "alerting.act": "writes what rules decided inside the transaction of a look",
     "drifting.measure": "part of a look: /watch does it",
@@ -217,6 +273,7 @@ NOT_OVER_HTTP: Final[Mapping[str, str]] = {
     "optimizing.optimize": "races models on the whole processor for seconds: `mlwright models optimize`",
     "profiling.profile": "takes the processor for seconds and starts a process: `mlwright profile`",
     "profiling.latest": "is in the evidence of the version, as kind profile",
+    "records.monitoring": "writes into a folder of this machine: `mlwright export monitoring`",
     "records.export": "writes into a folder of this machine: `mlwright export`",
 }
 """Public methods of the journeys that no call reaches, and why."""

@@ -14,6 +14,7 @@ from mlwright.model.windows import Window
 from mlwright.platform.facade import Platform
 
 _CONTRACTS_EVERY: Final = timedelta(days=1)
+_YOUNG_EVERY: Final = timedelta(minutes=5)
 
 
 class Looks:
@@ -33,6 +34,10 @@ class Looks:
     def look(self) -> None:
         """Look at the audit chain and at each endpoint's latest quality, and once a day at the contracts."""
         self._remember(audit_broken=self._platform.records.broken_audit_row(), lately=self._lately())
+        young_at = self.seen.young_at
+        if young_at is None or self._now() - young_at >= _YOUNG_EVERY:
+            with suppress(Exception):  # it is for the pages only, and no turn fails for it
+                self._look_at_young()
         at = self.seen.contracts_at
         if at is None or self._now() - at >= _CONTRACTS_EVERY:
             with suppress(Exception):  # what it said is remembered, and is no fault of the turn
@@ -53,6 +58,18 @@ class Looks:
             raise
         self._remember(contracts=reports, contracts_at=self._now(), contracts_error=None)
         return reports
+
+    def _look_at_young(self) -> None:
+        """What is so far known of days whose labels still arrive, and what the rule about decay says of the others."""
+        watch = self._platform.watch
+        named = [each.name for each in self._platform.parts.settings.endpoints if each.label is not None]
+        said = {name: watch.verdict(name) for name in named}
+        self._remember(
+            young={name: watch.young(name) for name in named},
+            curves={name: watch.maturity(name) for name in named},
+            verdicts={name: verdict for name, verdict in said.items() if verdict is not None},
+            young_at=self._now(),
+        )
 
     def _lately(self) -> dict[str, Performance]:
         known = self.seen.lately

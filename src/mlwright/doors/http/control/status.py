@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from mlwright.model.contracts import ContractReport
-from mlwright.model.monitoring import Performance
+from mlwright.model.monitoring import MaturityCurve, Performance
+from mlwright.stages.monitoring.alerts import AlertDecision
 
 
 class WorkerState(StrEnum):
@@ -46,7 +47,8 @@ class Looked:
 
     ``contracts`` is None until the first look is done; ``contracts_error`` says why they could not be checked.
     ``audit_broken`` is the number of the first audit row that does not fit the chain. ``lately`` is each endpoint's
-    quality over its monitor's window, up to the last day that was evaluated.
+    quality over its monitor's window, up to the last day that was evaluated, ``verdicts`` what the rule about decay
+    says of it. ``young`` are its days whose labels are not due yet, ``curves`` how soon its labels arrive.
     """
 
     contracts: tuple[ContractReport, ...] | None = None
@@ -54,6 +56,10 @@ class Looked:
     contracts_error: str | None = None
     audit_broken: int | None = None
     lately: dict[str, Performance] = field(default_factory=dict)
+    verdicts: dict[str, AlertDecision] = field(default_factory=dict)
+    young: dict[str, tuple[Performance, ...]] = field(default_factory=dict)
+    curves: dict[str, MaturityCurve] = field(default_factory=dict)
+    young_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

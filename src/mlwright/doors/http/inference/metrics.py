@@ -1,76 +1,63 @@
 """What all inference processes of a project counted, as text that Prometheus reads: the same from any of them.
 
-Standards: OpenMetrics 1.0 (https://github.com/prometheus/OpenMetrics) for those who accept it, else Prometheus's text
-format 0.0.4; they differ in how the types of counters and infos are written, and in how the text ends. Counters and
-histograms are sums over all processes, those that died included; a gauge that means something for one process only has
-the label ``process``, its pid.
+Counters and histograms are sums over all processes, those that died included; a gauge that means something for one
+process only has the label ``process``, its pid.
 """
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
+from mlwright.doors.http.exposition import Family, exposition
 from mlwright.stages.serving import counters as names
 from mlwright.stages.serving.core import EndpointCore
 from mlwright.stages.serving.readings import Process, Reading, read_all, read_own
 from mlwright.stages.serving.rings import dropped_rows, ring_states
 from mlwright.stages.serving.slots import COUNT, MOST, Series
 
-_OPENMETRICS: Final = "application/openmetrics-text"
 _PROC: Final = Path("/proc")
 _RING: Final = "mlwright_log_ring_bytes"
 _RING_LIMIT: Final = "mlwright_log_ring_limit_bytes"
 
 
-@dataclass(frozen=True, slots=True)
-class _Family:
-    name: str
-    """Without ``_total`` or ``_info``."""
-    kind: str
-    """``counter``, ``gauge``, ``histogram`` or ``info``."""
-    text: str
-    shown: bool = True
-    """Whether a value of 0 is shown."""
-
-
-_FAMILIES: Final = (
-    _Family(names.REQUESTS, "counter", "Requests for predictions."),
-    _Family(names.ERRORS, "counter", "Requests that got an error, by its code."),
-    _Family(
+FAMILIES: Final = (
+    Family(names.REQUESTS, "counter", "Requests for predictions."),
+    Family(names.SLOW, "counter", "Answered requests that took longer than the endpoint promises."),
+    Family(names.LIMIT, "gauge", "Time within which the endpoint promises to answer.", shown=False),
+    Family(names.ERRORS, "counter", "Requests that got an error, by its code."),
+    Family(
         names.REJECTED,
         "counter",
         "Requests not scored: the queue full, the client too often, the deadline passed.",
     ),
-    _Family(names.ANSWERED_ROWS, "counter", "Rows answered."),
-    _Family(names.ROWS, "counter", "Rows answered, by variant."),
-    _Family(names.VARIANT_ERRORS, "counter", "Batches a variant could not score."),
-    _Family(names.LABELS, "counter", "Labels taken."),
-    _Family(names.FLAGGED, "counter", "Values outside the contract that were accepted or imputed."),
-    _Family(names.DEGRADED, "counter", "Requests answered by a fallback, by its kind."),
-    _Family(names.DROPPED, "counter", "Records of predictions that were lost, because the log was full."),
-    _Family(
+    Family(names.ANSWERED_ROWS, "counter", "Rows answered."),
+    Family(names.ROWS, "counter", "Rows answered, by variant."),
+    Family(names.VARIANT_ERRORS, "counter", "Batches a variant could not score."),
+    Family(names.LABELS, "counter", "Labels taken."),
+    Family(names.FLAGGED, "counter", "Values outside the contract that were accepted or imputed."),
+    Family(names.DEGRADED, "counter", "Requests answered by a fallback, by its kind."),
+    Family(names.DROPPED, "counter", "Records of predictions that were lost, because the log was full."),
+    Family(
         names.MOVES, "counter", "Moves of a model from the event loop to a thread, because it held the loop."
     ),
-    _Family(names.RESTARTS, "counter", "Starts of a model's own process after it had ended."),
-    _Family(names.LATENCY, "histogram", "Time from request to logged answer."),
-    _Family(names.QUEUE, "histogram", "Time that a request waited before it was scored."),
-    _Family(names.SCORING, "histogram", "Time to score and log a batch."),
-    _Family(names.BATCH_ROWS, "histogram", "Rows of a batch."),
-    _Family(names.IN_FLIGHT, "gauge", "Rows that wait or are being scored."),
-    _Family(names.WAITING, "gauge", "Rows that wait."),
-    _Family(names.GENERATION, "gauge", "Generation of the route in force.", shown=False),
-    _Family(names.MODE, "gauge", "How requests are batched.", shown=False),
-    _Family(names.MODEL.removesuffix("_info"), "info", "Models in force.", shown=False),
-    _Family(_RING, "gauge", "Bytes of predictions that wait in the log's ring."),
-    _Family(_RING_LIMIT, "gauge", "Bytes that the log's ring takes."),
-    _Family("process_resident_memory_bytes", "gauge", "Memory that is the process's and in use."),
-    _Family("process_cpu_seconds", "counter", "Processor time used."),
-    _Family("process_open_fds", "gauge", "Open files and sockets."),
-    _Family("process_start_time_seconds", "gauge", "When it started, in seconds since 1970 UTC."),
+    Family(names.RESTARTS, "counter", "Starts of a model's own process after it had ended."),
+    Family(names.LATENCY, "histogram", "Time from request to logged answer."),
+    Family(names.QUEUE, "histogram", "Time that a request waited before it was scored."),
+    Family(names.SCORING, "histogram", "Time to score and log a batch."),
+    Family(names.BATCH_ROWS, "histogram", "Rows of a batch."),
+    Family(names.IN_FLIGHT, "gauge", "Rows that wait or are being scored."),
+    Family(names.WAITING, "gauge", "Rows that wait."),
+    Family(names.GENERATION, "gauge", "Generation of the route in force.", shown=False),
+    Family(names.MODE, "gauge", "How requests are batched.", shown=False),
+    Family(names.MODEL.removesuffix("_info"), "info", "Models in force.", shown=False),
+    Family(_RING, "gauge", "Bytes of predictions that wait in the log's ring."),
+    Family(_RING_LIMIT, "gauge", "Bytes that the log's ring takes."),
+    Family("process_resident_memory_bytes", "gauge", "Memory that is the process's and in use."),
+    Family("process_cpu_seconds", "counter", "Processor time used."),
+    Family("process_open_fds", "gauge", "Open files and sockets."),
+    Family("process_start_time_seconds", "gauge", "When it started, in seconds since 1970 UTC."),
 )
 
 
@@ -82,10 +69,14 @@ def render(cores: Mapping[str, EndpointCore], accept: str, log: Path | None = No
         accept: the Accept header of the request.
         log: the folder of the prediction log, whose rings are shown.
     """
-    samples = list(_samples(reading_of(cores)))
+    return page(samples_of(reading_of(cores), log), accept)
+
+
+def samples_of(reading: Reading, log: Path | None = None) -> Iterator[tuple[Series, list[float]]]:
+    """What was counted, how the processes are, and how full the rings of the prediction log ``log`` are."""
+    yield from _samples(reading)
     if log is not None:
-        samples += _of_rings(log)
-    return page(samples, accept)
+        yield from _of_rings(log)
 
 
 def reading_of(cores: Mapping[str, EndpointCore]) -> Reading:
@@ -96,56 +87,8 @@ def reading_of(cores: Mapping[str, EndpointCore]) -> Reading:
 
 
 def page(samples: Iterable[tuple[Series, list[float]]], accept: str) -> tuple[str, str]:
-    """Series and their values as text, in the form that the Accept header asks for, and its content type."""
-    opened = _OPENMETRICS in accept
-    by_name: dict[str, dict[Series, list[float]]] = {}
-    for series, values in samples:
-        same = by_name.setdefault(series.name, {})
-        before = same.get(series)
-        same[series] = values if before is None else [a + b for a, b in zip(before, values, strict=True)]
-    lines: list[str] = []
-    for family in _FAMILIES:
-        name = f"{family.name}_info" if family.kind == "info" else family.name
-        lines += _family(family, by_name.get(name, {}), opened=opened)
-    if opened:
-        text = "\n".join([*lines, "# EOF", ""])
-        return text, f"{_OPENMETRICS}; version=1.0.0; charset=utf-8"
-    return "\n".join([*lines, ""]), "text/plain; version=0.0.4; charset=utf-8"
-
-
-def _family(family: _Family, series: Mapping[Series, list[float]], *, opened: bool) -> Iterator[str]:
-    suffix = {"counter": "_total", "info": "_info"}.get(family.kind, "")
-    headed = family.name if opened else family.name + suffix
-    kind = "gauge" if family.kind == "info" and not opened else family.kind
-    shown = [(each, values) for each, values in series.items() if family.shown or values[0]]
-    if not shown:
-        return
-    yield f"# HELP {headed} {family.text}"
-    yield f"# TYPE {headed} {kind}"
-    for each, values in sorted(shown, key=lambda found: found[0].labels):
-        labels = ",".join(f'{label}="{_escaped(value)}"' for label, value in each.labels)
-        if family.kind == "histogram":
-            yield from _histogram(family.name, labels, each.bounds, values)
-        else:
-            marked = f"{{{labels}}}" if labels else ""
-            yield f"{family.name}{suffix}{marked} {_number(values[0])}"
-
-
-def _histogram(name: str, labels: str, bounds: tuple[float, ...], values: list[float]) -> Iterator[str]:
-    counts = list(accumulate(int(each) for each in values[:-1]))
-    before = f"{labels}," if labels else ""
-    for bound, count in zip([*map(float, bounds), "+Inf"], counts, strict=True):
-        yield f'{name}_bucket{{{before}le="{bound}"}} {count}'
-    yield f"{name}_sum{{{labels}}} {values[-1]:.9g}"
-    yield f"{name}_count{{{labels}}} {counts[-1]}"
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """Series of the processes and their values as text, and its content type; see :func:`exposition`."""
+    return exposition(samples, FAMILIES, accept)
 
 
 def _samples(reading: Reading) -> Iterator[tuple[Series, list[float]]]:

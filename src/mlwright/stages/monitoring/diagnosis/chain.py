@@ -145,7 +145,7 @@ def _world(found: Findings, state: Repairing, told: Callable[[str], None]) -> Fi
     told("S5")
     mixture = mix_or_rate(case, learner, left)
     told("S6")
-    shift = label_shift(case, learner, left)
+    shift = label_shift(case, learner, left, mixture.domain_auc)
     told("S7")
     again = refit(case, learner, left)
     told("S8")

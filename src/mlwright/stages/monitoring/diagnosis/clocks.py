@@ -1,5 +1,6 @@
-"""Instants and hours of the day that are in another time zone."""
+"""Instants, hours, weekdays and months that are in another time zone, or are counted from another start."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,19 +13,41 @@ from mlwright.stages.monitoring.diagnosis.repairs import Fault, as_type
 from mlwright.stages.monitoring.encoding import Kind
 
 _HOUR: Final = 3_600_000_000
+_DAY: Final = 24 * _HOUR
 _FEWEST: Final = 200
+_SEASON: Final = 4.0
+"""Steps by which people's habits move as well: without the loss to confirm it no fault."""
+_SUMMER: Final = 1.0
+"""Hours that summer time moves a clock by: neither is that."""
+_FOLLOWS: Final = 0.6
+"""Share of rows at one distance from the event time from which a column is taken for made of it."""
+_LEAST: Final = 0.12
+_GAP: Final = 20.0
+"""Chi-squared by which the next turn has to be worse: 1 to 22,000 of likelihoods."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """Whole numbers that come round: ``period`` of them, from ``first`` on; ``unit`` is what one step is called."""
+
+    period: int
+    first: int
+    unit: str
 
 
 def zone(
     column: Column, at_before: NDArray[np.int64] | None = None, at_now: NDArray[np.int64] | None = None
 ) -> Fault | None:
-    """The shift in whole hours that brings the hours of the day back, where one does.
+    """The shift that brings the clock back, where one does.
 
     Instants that keep close to the event time (half of them within an hour of each other) are compared with it, to
-    the half hour; else the histogram of hours is turned round. Both ask that what remains is a fraction of what was.
+    the half hour; so are hours, weekdays and months that follow it row by row. Else the histogram of hours or of
+    weekdays is turned round, never that of months, which move with the season. A turn has to leave next to nothing of
+    the difference, and every other turn much more. One hour is summer time as well, and habits move with the season by
+    some: what is no more than that the loss has to confirm.
 
     Args:
-        column: instants, or whole numbers 0 to 23 that are called an hour or take all 24 values.
+        column: instants, or whole numbers that :func:`cycle` takes for a part of a date.
         at_before, at_now: event times of the rows, microseconds.
     """
     if column.kind is Kind.INSTANT:
@@ -33,46 +56,122 @@ def zone(
         if at_before is not None and at_now is not None:
             found = _beside(column.before - at_before, column.now - at_now)
             if found is not None:
-                return _fault(column, found, column.now - found * _HOUR)
+                return _fault(column, found, column.now - found * _HOUR, _SUMMER)
         turned = rotation(column.before / _HOUR % 24, column.now / _HOUR % 24)
-        return None if turned is None else _fault(column, turned, column.now - turned * _HOUR)
-    if not hours(column):
+        return None if turned is None else _fault(column, turned, column.now - turned * _HOUR, _SEASON)
+    round_ = cycle(column)
+    if round_ is None:
         return None
-    turned = rotation(column.before, column.now)
-    return None if turned is None else _fault(column, turned, (column.now - turned) % 24)
+    period, first = round_.period, round_.first
+    steps: int | None = None
+    usual = _SUMMER
+    if at_before is not None and at_now is not None:
+        steps = _following(column, at_before, at_now, round_)
+    if steps is None and round_.unit != "month":
+        steps, usual = rotation(column.before - first, column.now - first, period), _SEASON
+    if not steps:
+        return None
+    return _fault(column, steps, (column.now - first - steps) % period + first, usual, round_)
 
 
 def hours(column: Column) -> bool:
     """Whether a column of numbers is an hour of the day."""
+    found = cycle(column)
+    return found is not None and found.period == 24
+
+
+def cycle(column: Column) -> Cycle | None:
+    """Which part of a date a column of numbers is: an hour by its name or all 24 values, others by their names."""
     if column.kind is not Kind.NUMBER:
-        return False
+        return None
     old, new = column.sampled()
-    if len(old) < _FEWEST or len(new) < _FEWEST or old[0] < 0 or old[-1] > 23 or new[0] < 0 or new[-1] > 23:
-        return False
+    if len(old) < _FEWEST or len(new) < _FEWEST:
+        return None
+    low, high = min(old[0], new[0]), max(old[-1], new[-1])
+    if low < 0 or high > 23:
+        return None
     values = np.unique(old)
-    if len(values) < 12 or (values != np.round(values)).any():
-        return False
+    if (values != np.round(values)).any():
+        return None
     name = column.name.lower()
-    return "hour" in name or name.endswith(("_hr", "hod")) or name == "hr" or len(values) == 24
+    called_hour = "hour" in name or name.endswith(("_hr", "hod")) or name == "hr"
+    if len(values) == 24 or (len(values) >= 12 and called_hour):
+        return Cycle(period=24, first=0, unit="h")
+    if len(values) == 7 and any(
+        part in name for part in ("weekday", "dow", "day_of_week", "dayofweek", "wday")
+    ):
+        return Cycle(period=7, first=int(values[0]), unit="day") if high - low == 6 else None
+    if "month" in name and low in (0, 1) and high - low == 11:
+        return Cycle(period=12, first=int(low), unit="month")
+    return None
 
 
-def rotation(before: Floats, now: Floats) -> int | None:
-    """How many hours, −11 to 12, the hours of the day are ahead of what they were; None where no turn explains it."""
+def rotation(before: Floats, now: Floats, period: int = 24) -> int | None:
+    """How many steps, −period/2 to period/2, the values are ahead of what they were; None where no turn explains it.
+
+    Args:
+        before: numbers of the reference from 0 on, shape (m,).
+        now: current ones.
+        period: how many there are before they come round.
+    """
     old, new = before[np.isfinite(before)], now[np.isfinite(now)]
     if len(old) < _FEWEST or len(new) < _FEWEST:
         return None
-    was = np.bincount(old.astype(np.int64) % 24, minlength=24) / len(old)
-    is_now = np.bincount(new.astype(np.int64) % 24, minlength=24) / len(new)
+    counts = np.bincount(old.astype(np.int64) % period, minlength=period).astype(np.float64)
+    is_now = np.bincount(new.astype(np.int64) % period, minlength=period) / len(new)
+    was = counts / len(old)
     # the total variation of two samples of one distribution, about
     noise = 0.4 * float(np.sqrt(was * (1.0 / len(old) + 1.0 / len(new))).sum())
-    apart = np.array([0.5 * np.abs(np.roll(is_now, -turn) - was).sum() for turn in range(24)])
-    best = int(np.argmin(apart))
-    if best == 0 or apart[0] < 0.12 + noise or apart[best] > max(0.15 * apart[0], 1.6 * noise):
+    turned = np.stack([np.roll(is_now, -turn) for turn in range(period)])
+    apart = 0.5 * np.abs(turned - was).sum(axis=1)
+    best = int(np.argmin(_chi(turned, was, len(old), len(new))))
+    if best == 0 or apart[0] < _LEAST + noise or apart[best] > max(0.12 * apart[0], 1.5 * noise):
         return None
     # the turns beside it must be worse for sure, or a smooth drift could pass for one
-    if min(apart[best - 1], apart[(best + 1) % 24]) < 2.0 * apart[best]:
+    chi = _chi(turned, was, len(old), len(new))
+    if np.delete(chi, best).min() < 1.3 * chi[best] + _GAP:
         return None
-    return best if best <= 12 else best - 24
+    return best if best <= period // 2 else best - period
+
+
+def _chi(turned: Floats, was: Floats, m: int, n: int) -> Floats:
+    """The chi-squared of two samples for each turn, shape (turns,)."""
+    both = (turned * n + was * m) / (m + n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.where(both > 0, np.square(turned - was) / both, 0.0)
+    found: Floats = parts.sum(axis=1) * m * n / (m + n)
+    return found
+
+
+def _following(
+    column: Column, at_before: NDArray[np.int64], at_now: NDArray[np.int64], round_: Cycle
+) -> int | None:
+    """Steps by which the distance from the event time changed, 0 for none; None where the column does not follow it."""
+    modes = []
+    for values, at in ((column.before, at_before), (column.now, at_now)):
+        known = np.isfinite(values)
+        if known.sum() < _FEWEST:
+            return None
+        of_event = _part(at[known], round_)
+        away = (values[known] - of_event).astype(np.int64) % round_.period
+        counts = np.bincount(away, minlength=round_.period)
+        # a clock with another zone is off by a part of an hour as well
+        if counts.max() < _FOLLOWS * known.sum():
+            return None
+        modes.append(int(counts.argmax()))
+    steps = (modes[1] - modes[0]) % round_.period
+    return steps if steps <= round_.period // 2 else steps - round_.period
+
+
+def _part(at: NDArray[np.int64], round_: Cycle) -> Floats:
+    """The part of the event times that a cycle counts, in UTC."""
+    if round_.period == 24:
+        return np.asarray(at % _DAY // _HOUR, dtype=np.float64)
+    if round_.period == 7:
+        return np.asarray((at // _DAY + 3) % 7, dtype=np.float64)
+    return np.asarray(
+        at.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12, dtype=np.float64
+    )
 
 
 def _beside(before: Floats, now: Floats) -> float | None:
@@ -90,13 +189,16 @@ def _beside(before: Floats, now: Floats) -> float | None:
     return steps / 2 if steps and abs(steps) <= 28 and exact else None
 
 
-def _fault(column: Column, turned: float, undone: Floats) -> Fault:
+def _fault(column: Column, turned: float, undone: Floats, usual: float, round_: Cycle | None = None) -> Fault:
     way = "ahead of" if turned > 0 else "behind"
+    unit = "h" if round_ is None or round_.unit == "h" else round_.unit + ("s" if abs(turned) != 1 else "")
+    what = "the clock" if unit == "h" else "the date"
     return Fault(
         column=column.name,
         mechanism="time zone",
-        text=f"the clock is {abs(turned):g} h {way} what it was",
+        text=f"{what} is {abs(turned):g} {unit} {way} what it was",
         touched=np.isfinite(column.now),
         factor=float(turned),
         undone=as_type(undone, column.old),
+        weak=abs(turned) <= usual,
     )

@@ -20,6 +20,9 @@ STEEP: Final = 0.25
 FEW: Final = 100
 _SURE: Final = 4.0
 _COMPLETE: Final = 0.99
+_UNEVEN: Final = 45.0
+"""Chi-squared of nine degrees of freedom, p = 1e-6."""
+_APART: Final = 0.2
 _BINS: Final = 10
 _RIDGE: Final = 1e-3
 _TITLE: Final = "Does the model choose what it is judged by?"
@@ -44,6 +47,9 @@ class FeedbackLoop:
     gap: Estimate | None = None
     """Rise of the loss of rows that the model answered less that of explored rows with the same scores, against the
     reference; None without exploration."""
+    selection: float = 0.0
+    """Loss that the model expects of the rows whose label is known less that of all it answered, in units of the loss;
+    0 where labels are known evenly. As much of a drop was made by choosing the rows."""
 
 
 def feedback_loop(case: Case) -> FeedbackLoop:
@@ -59,7 +65,8 @@ def feedback_loop(case: Case) -> FeedbackLoop:
         before is None or abs(now[0] - before[0]) > _SURE * sqrt(now[1] ** 2 + before[1] ** 2)
     )
     steep = now is not None and abs(now[0]) >= STEEP and abs(now[0]) > _SURE * now[1]
-    selective = only or (steep and changed)
+    uneven, selection = _selection(case.current)
+    selective = only or (steep and changed) or (uneven and not _selection(case.reference)[0])
     sharper = _sharpened(case)
     numbers = {"labels known": known, "sharpening": sharper}
     numbers |= {
@@ -67,6 +74,8 @@ def feedback_loop(case: Case) -> FeedbackLoop:
         for name, value in (("slope before", slope_before), ("slope", slope_now))
         if value is not None
     }
+    if uneven:
+        numbers["loss by selection"] = selection
     gap = _gap(case)
     if gap is not None:
         numbers["greedy less explored"] = gap.value
@@ -87,7 +96,30 @@ def feedback_loop(case: Case) -> FeedbackLoop:
         slope_before=slope_before,
         slope_now=slope_now,
         gap=gap,
+        selection=selection if selective else 0.0,
     )
+
+
+def _selection(sample: Sample) -> tuple[bool, float]:
+    """Whether labels are known more often for some scores than for others, and by how much those are the harder ones.
+
+    A slope does not see a band in the middle; ten bins of the score do. What is compared is score · (1 − score), the
+    loss that the model expects of itself, which every answer has and not only those with a label.
+    """
+    rows = np.isfinite(sample.score) & ~_explored(sample)
+    score, known = sample.score[rows], np.isfinite(sample.label[rows])
+    if len(score) < FEW or not FEW / 2 <= known.sum() <= _COMPLETE * len(known):
+        return False, 0.0
+    if score.min() < 0 or score.max() > 1:
+        return False, 0.0
+    edges = np.unique(np.quantile(score, np.arange(1, _BINS) / _BINS))
+    at = np.searchsorted(edges, score, "left")
+    size, labelled = np.bincount(at), np.bincount(at, known)
+    share, whole = labelled / np.maximum(size, 1), float(known.mean())
+    chi2 = float((size * (share - whole) ** 2).sum() / (whole * (1 - whole)))
+    doubt = score * (1 - score)
+    uneven = chi2 > _UNEVEN and float(share.max() - share.min()) > _APART
+    return uneven, float(doubt[known].mean() - doubt.mean()) if uneven else 0.0
 
 
 def logit_slope(known: NDArray[np.bool_], score: Floats) -> tuple[float, float]:

@@ -136,7 +136,7 @@ def _scan(one: Column, case: Case) -> tuple[list[Fault], Column]:
     shifted = clocks.zone(one, case.reference.at, case.current.at)
     if shifted is not None:
         return [*found, shifted], one
-    if one.kind is Kind.INSTANT or clocks.hours(one) or one.old.dtype == pl.Boolean:
+    if one.kind is Kind.INSTANT or clocks.cycle(one) is not None or one.old.dtype == pl.Boolean:
         spike = missing.spikes(one) if one.old.dtype != pl.Boolean else None
         return (found if spike is None else [*found, spike]), one
     more, one = _numeric(one)

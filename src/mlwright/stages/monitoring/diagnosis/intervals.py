@@ -4,6 +4,9 @@ A draw takes clusters with replacement (Efron and Tibshirani 1993, chapter 8; Fi
 needs no more of a cluster than its sum and its count, so that a draw is a product of a matrix of weights with a small
 table and not a walk over the rows. Many independent clusters are first put together at random into ``_BLOCKS`` blocks:
 the variance of a sum of independent blocks is that of the sum of what is in them.
+
+How often a cluster is drawn depends on which one it is and not on the side: one that occurs on both sides of a
+comparison is drawn on both or on neither, so that what is peculiar to it cancels.
 """
 
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ Clusters = NDArray[np.int64]
 
 DRAWS: Final = 1000
 _BLOCKS: Final = 1000
+_SINGLE: Final = 60
+"""Clusters up to which each is drawn for itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +53,9 @@ def means(
 
     Args:
         columns: shape (n, k) or (n,), n ≥ 1. NaN is left out of the mean of its column.
-        clusters: of each row, shape (n,); None takes each row for itself.
+        clusters: of each row, shape (n,), numbered alike on both sides; None takes each row for itself.
         weights: of each entry, the shape of ``columns``, at least 0; None counts all alike.
-        seed: two sides of a comparison take different ones.
+        seed: of rows without clusters; two sides of a comparison take different ones.
         draws: how many.
     """
     table = columns.reshape(len(columns), -1).astype(np.float64, copy=False)
@@ -62,13 +67,12 @@ def means(
         level = np.where(heavy > 0, table * heavy, 0.0).sum(axis=0) / heavy.sum(axis=0)
     # the sums are of differences from the mean, so that a large level does not cost digits
     centred = np.where(heavy > 0, (table - level) * heavy, 0.0)
-    groups, blocks, independent = _grouped(len(table), clusters, random)
+    groups, blocks, independent, drawn = _grouped(len(table), clusters, random, seed, draws)
     if independent < 2:
         return Means(value=level, draws=np.full((draws, len(level)), np.nan), clusters=independent)
     sums, counts = (
         np.column_stack([np.bincount(groups, each, blocks) for each in part.T]) for part in (centred, heavy)
     )
-    drawn = _drawn(blocks, seed, draws)
     with np.errstate(divide="ignore", invalid="ignore"):
         return Means(value=level, draws=level + (drawn @ sums) / (drawn @ counts), clusters=independent)
 
@@ -146,15 +150,37 @@ def _drawn(blocks: int, seed: int, draws: int) -> Floats:
     return found
 
 
+@lru_cache(maxsize=8)
+def _drawn_of(known: bytes, draws: int) -> Floats:
+    """How often each of some clusters, told by their numbers, is in each draw, shape (draws, clusters)."""
+    numbers = np.frombuffer(known, dtype=np.uint64)
+    found = np.column_stack([np.random.default_rng([int(each), draws]).poisson(1.0, draws) for each in numbers])
+    found = found.astype(np.float64)
+    found.flags.writeable = False
+    return found
+
+
 def _grouped(
-    rows: int, clusters: Clusters | None, random: np.random.Generator
-) -> tuple[NDArray[np.intp], int, int]:
-    """The block of each row, how many blocks there are, and how many clusters."""
+    rows: int, clusters: Clusters | None, random: np.random.Generator, seed: int, draws: int
+) -> tuple[NDArray[np.intp], int, int, Floats]:
+    """The block of each row, how many blocks there are, how many clusters, and how often a draw has each block."""
     if clusters is None:
-        number, groups = rows, np.arange(rows)
-    else:
-        known, groups = np.unique(clusters, return_inverse=True)
-        number = len(known)
-    if number > _BLOCKS:
-        groups = (random.permutation(number) % _BLOCKS)[groups]
-    return groups, min(number, _BLOCKS), number
+        blocks = min(rows, _BLOCKS)
+        groups = np.arange(rows) if rows <= _BLOCKS else random.permutation(rows) % _BLOCKS
+        return groups, blocks, rows, _drawn(blocks, seed, draws)
+    known, groups = np.unique(clusters, return_inverse=True)
+    if len(known) <= _SINGLE:
+        # 15 of them are too few for two to share a block by chance
+        drawn = _drawn_of(known.astype(np.int64).view(np.uint64).tobytes(), draws)
+        return groups, len(known), len(known), drawn
+    return _scattered(known)[groups], _BLOCKS, len(known), _drawn(_BLOCKS, 0, draws)
+
+
+def _scattered(known: Clusters) -> NDArray[np.intp]:
+    """A block for each cluster by its number alone (the finalizer of splitmix64, Steele and others 2014)."""
+    with np.errstate(over="ignore"):
+        mixed = known.astype(np.int64).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return (mixed % np.uint64(_BLOCKS)).astype(np.intp)

@@ -59,7 +59,8 @@ class Mixture:
     """Effective share of the rows behind the terms, of the side that has less."""
     overlap: float | None = None
     """Twice the mass of pq / (p + q), 1 for equal samples: equally tiny weights are no effective rows."""
-    domain_auc: float | None = None
+    domain_auc: Estimate | None = None
+    """How well current rows are told from reference rows by the features and the score."""
 
 
 def mix_or_rate(case: Case, learner: Learner, drop: Estimate) -> Mixture:
@@ -119,7 +120,7 @@ def mix_or_rate(case: Case, learner: Learner, drop: Estimate) -> Mixture:
         unseen=unseen,
         ess=ess,
         overlap=overlap,
-        domain_auc=found.auc.value,
+        domain_auc=found.auc,
     )
 
 

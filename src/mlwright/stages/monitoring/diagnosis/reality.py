@@ -139,7 +139,7 @@ def _delays(side: Sample) -> Floats:
 
 
 def _detectable(sides: tuple[Means, Means], level: float) -> float:
-    error = float(np.sqrt(sum(float(np.nanvar(each.draws[:, 0])) for each in sides)))
+    error = float(np.nanstd(sides[1].draws[:, 0] - sides[0].draws[:, 0]))
     return error * float(ndtri(1 - (1 - level) / 2) + ndtri(0.8))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlwright.model.diagnosis import Outcome, Suspect, Test
 from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Fitted, Learner
-from mlwright.stages.monitoring.crossfit import cross_fitted, folds_of, sampled
+from mlwright.stages.monitoring.crossfit import cross_fitted, folds_of, sampled, shuffled_predictions
 from mlwright.stages.monitoring.diagnosis.case import Case, Task
 from mlwright.stages.monitoring.diagnosis.intervals import interval, means, share
 from mlwright.stages.monitoring.diagnosis.labelled import NO_DROP, Labelled, Sides, proven, sides, untested
@@ -140,7 +140,7 @@ def _equal(both: Sides, case: Case) -> Sides:
 
 def _folds(rows: int) -> int:
     """Few rows lose much by being held out; many do not."""
-    return 4 if rows < 8_000 else 2
+    return 4 if rows < 1_500 else 3 if rows < 4_000 else 2
 
 
 def _fitted(case: Case, learner: Learner, side: Labelled, both: Sides, classes: Floats) -> _Fit:
@@ -200,12 +200,9 @@ def _importance(
         rows = np.flatnonzero(fold == number)
         rows = rows[sampled(len(rows), _SHUFFLED // len(models), case.seed)]
         whole = _apart(case, side.label[rows], model.predict(side.matrix[rows]))
-        for at, feature in enumerate(both.features):
-            columns = list(both.encoder.places(feature))
-            changed = side.matrix[rows]
-            changed[:, columns] = changed[random.permutation(len(rows))][:, columns]
-            worse = _apart(case, side.label[rows], model.predict(changed)) - whole
-            added[at] = np.concatenate([added[at], worse])
+        wanted = [both.encoder.places(feature) for feature in both.features]
+        for at, changed in enumerate(shuffled_predictions(model, side.matrix[rows], wanted, random)):
+            added[at] = np.concatenate([added[at], _apart(case, side.label[rows], changed) - whole])
     return (
         np.array([each.mean() for each in added]),
         np.array([each.std() / sqrt(max(len(each), 1)) for each in added]),

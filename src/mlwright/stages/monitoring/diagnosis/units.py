@@ -7,7 +7,7 @@ does not land on a known factor with the shape kept.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, sqrt
 from typing import Final
 
@@ -41,9 +41,13 @@ _AFFINE: Final[dict[tuple[float, float], str]] = {
     (-1.0, 1.0): "1 − x in place of x",
 }
 _LARGE: Final = log(5.0)
+_APART: Final = log(20.0)
+"""Factor from which a part of the rows of both signs stands out by its size."""
+_NARROW: Final = 0.7
 _GRID: Final = 201
 _QUANTILES: Final = np.linspace(0.0, 1.0, _GRID)
 _ALL: Final = 0.98
+_MOST: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,8 @@ class Change:
     gap_before: float
     separation: float
     """Of the changed from the unchanged distribution: the largest difference of the two."""
+    folded: bool = False
+    """Seen in the sizes without their signs."""
 
 
 def changes() -> Iterable[tuple[float, float, str]]:
@@ -88,8 +94,30 @@ def unit(before: Floats, now: Floats) -> Change | None:
     best: Change | None = None
     for a, b, name in changes():
         found = _fit(before, now, a, b, name)
+        if not _claimed(found, noise) and found.share >= _MOST:
+            # a population that moved as well can make the share look a little less than all
+            found = _fit(before, now, a, b, name, whole=True)
         if _claimed(found, noise) and (best is None or found.gap < best.gap):
             best = found if _alike(before, now, found) else best
+    return best if best is not None else _folded(before, now, noise)
+
+
+def _folded(before: Floats, now: Floats, noise: float) -> Change | None:
+    """A large factor in a part of the rows of a column with both signs: it moves values out to both sides, so that
+    only their sizes show two groups."""
+    negative = [float(np.mean(side < 0)) for side in (before, now)]
+    if not 0.05 < negative[0] < 0.95 or abs(negative[1] - negative[0]) > 0.05 + 2.6 * noise:
+        return None
+    old, new = np.sort(np.abs(before)), np.sort(np.abs(now))
+    best: Change | None = None
+    for a, b, name in changes():
+        if b or abs(log(abs(a))) < _APART:
+            continue
+        found = replace(_fit(old, new, a, b, name), folded=True)
+        if found.share >= _ALL or (best is not None and found.gap >= best.gap):
+            continue
+        if _claimed(found, noise) and _alike(old, new, found):
+            best = found
     return best
 
 
@@ -134,9 +162,11 @@ def shape_kept(before: Floats, now: Floats) -> Change | None:
 def unit_fault(column: Column, change: Change, *, weak: bool) -> Fault:
     """The fault with the rows it is in and the column with it undone.
 
-    A flipped sign, and a small factor in a part of the rows, are for the loss to confirm.
+    A flipped sign, a small factor in a part of the rows, and a small factor in a column that is wider than it (a
+    lognormal one drifts onto 2.54 as well as onto anything) are for the loss to confirm.
     """
-    weak = weak or change.a < 0 or (change.share < _ALL and abs(log(abs(change.a))) < _LARGE)
+    small = abs(log(abs(change.a))) < _LARGE
+    weak = weak or change.a < 0 or (small and (change.share < _ALL or change.separation < _NARROW))
     touched = _rows(column, change)
     back = np.where(touched, (column.now - change.b) / change.a, column.now)
     share = float(touched.mean())
@@ -173,15 +203,18 @@ def _claimed(found: Change, noise: float) -> bool:
             return found.gap <= near * found.gap_before + 1.2 * noise
         strict = max(1.2 * noise + 0.003, 0.05 * found.gap_before)
         return found.gap_before >= 0.12 and found.gap <= strict
-    if found.separation < (0.85 if large else 0.95) or found.share <= 0.005:
+    apart = 0.78 if found.folded else 0.85 if large else 0.95
+    if found.separation < apart or found.share <= 0.005:
         return False
     # two groups that hardly overlap: a mixture cannot pass for a smooth drift
-    near = 0.15 if large else 0.08
+    near = 0.1 if found.folded else 0.15 if large else 0.08
+    if found.folded and (found.gap > noise or found.gap_before < 3.0 * found.gap):
+        return False
     return found.gap <= max(near * found.gap_before, 1.2 * noise) and found.gap_before >= 2.0 * found.gap
 
 
-def _fit(before: Floats, now: Floats, a: float, b: float, name: str) -> Change:
-    """The best share for one change, and what is left."""
+def _fit(before: Floats, now: Floats, a: float, b: float, name: str, *, whole: bool = False) -> Change:
+    """The best share for one change, or all of the rows, and what is left."""
     points = np.concatenate([np.quantile(now, _QUANTILES), a * np.quantile(before, _QUANTILES) + b])
     points = np.concatenate([points, np.quantile(before, _QUANTILES)])
     is_now, was = _below(now, points), _below(before, points)
@@ -190,7 +223,7 @@ def _fit(before: Floats, now: Floats, a: float, b: float, name: str) -> Change:
     toward, moved = would - was, is_now - was
     power = float(toward @ toward)
     share = min(max(float(moved @ toward) / power, 0.0), 1.0) if power > 0 else 0.0
-    if share >= _ALL:
+    if whole or share >= _ALL:
         share = 1.0
     return Change(
         a=a,
@@ -221,6 +254,8 @@ def _rows(column: Column, change: Change) -> Rows:
 
 def _likely(old: Floats, values: Floats, change: Change) -> Rows:
     """Values that are likelier changed than not."""
+    if change.folded:
+        old, values = np.sort(np.abs(old)), np.abs(values)
     changed = _density(old, (values - change.b) / change.a) - log(abs(change.a)) + log(change.share)
     as_before = _density(old, values) + log(1.0 - change.share)
     return np.asarray(changed > as_before, dtype=np.bool_)

@@ -126,10 +126,19 @@ def _population(found: Findings) -> Share:
     mixture = found.mixture
     assert mixture is not None
     assert mixture.mix is not None
+    broken = _lost_to(found)
+    if broken is not Cause.LOST:
+        # without a feature that it leans on the model is less sure of the same cases: that is no other population
+        text = "the model is less sure since a feature is broken"
+        return Share(cause=broken, share=_of_rest(found, mixture.mix), text=text)
     unseen = mixture.unseen
     if unseen is not None and unseen.value >= CARRIES and unseen.lower > SOME:
         text = f"rows of which the reference has next to none carry {unseen.value:.0%} of what S5 splits"
         return Share(cause=Cause.UNSEEN, share=_of_rest(found, mixture.mix), text=text)
+    loop, drop = found.loop, found.reality.drop.value
+    if loop is not None and loop.selective and loop.selection >= CARRIES * drop:
+        text = f"labels are known of the harder answers: choosing them makes {loop.selection / drop:.0%} of the drop"
+        return Share(cause=Cause.FEEDBACK, share=_of_rest(found, mixture.mix), text=text)
     text = "cases that the model knows to be harder are more frequent"
     return Share(cause=Cause.HARDER, share=_of_rest(found, mixture.mix), text=text)
 
@@ -144,6 +153,9 @@ def _answers(found: Findings) -> list[Share]:
     if outside is not None and outside.value >= CARRIES and outside.lower > SOME:
         # "the same cases" does not hold there, so that it cannot be the answers to them that changed
         text = f"rows of which the reference has next to none carry {outside.value:.0%} of what S5 splits"
+        broken = _lost_to(found)
+        if broken is not Cause.LOST:  # they are strange because a feature is
+            return [Share(cause=broken, share=rate, text=f"{text}, and a feature of them is broken")]
         return [Share(cause=Cause.UNSEEN, share=rate, text=text)]
     if gain is None:
         return [
@@ -270,7 +282,7 @@ def _sureness(found: Findings, top: Share, *, alone: bool) -> Sureness:
 
 def _sure_of_defect(found: Findings, top: Share) -> Sureness:
     own = [each for each in found.repairs if each.cause is top.cause]
-    if not all(each.proven for each in own):
+    if not own or not all(each.proven for each in own):
         return Sureness.LIKELY
     if top.share.lower >= CARRIES:
         return Sureness.SURE
@@ -284,6 +296,8 @@ def _sure_of_defect(found: Findings, top: Share) -> Sureness:
 def _clean(found: Findings) -> bool:
     """Whether the pipeline was looked at, by a second copy or by replay and the log, and nothing was found in it."""
     if found.integrity.test.outcome is not Outcome.CLEAR or found.labelling.faults:
+        return False
+    if found.loop is not None and found.loop.selective:
         return False
     if found.has_copy:
         return found.skew.test.outcome is Outcome.CLEAR

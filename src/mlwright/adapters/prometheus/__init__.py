@@ -1,0 +1,1 @@
+"""Rules for Prometheus, made from a project's settings."""
