@@ -17,6 +17,7 @@ from mlwright.model.ids import EndpointName
 from mlwright.model.monitoring import DriftReport
 from mlwright.model.registry import ModelVersion
 from mlwright.model.windows import Window
+from mlwright.platform.importance import importance_of
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.stages.monitoring import store as monitoring
@@ -42,6 +43,7 @@ class _Known:
 
     reference: monitoring.Reference
     own: tuple[Part, ...]
+    version: ModelVersion
 
     def baseline(self, span: timedelta) -> dict[str, Baseline]:
         """How the reference varies over windows of this length."""
@@ -66,7 +68,8 @@ class DriftJourney:
     ) -> tuple[DriftReport, ...]:
         """Compare what was served in each window with the champion's reference; windows without answers give none.
 
-        What was counted is kept. The false-discovery rate is controlled over all windows of one call.
+        What was counted is kept. The false-discovery rate is controlled over all windows of one call. ``importance`` is
+        by feature, 1 on average; None: as the champion's own answers depend on them.
         """
         known = self._known(endpoint)
         if known is None:
@@ -79,7 +82,7 @@ class DriftJourney:
                     monitoring.save_counts(tx, known.reference, parts)
                 sketches = known.reference.sketches
                 counted.append((day, merge_all(sketches, (each.sketches for each in parts))))
-        return self._judged(known, counted, importance or {})
+        return self._judged(known, counted, importance)
 
     def between(
         self, endpoint: str, window: Window, *, importance: Mapping[str, float] | None = None
@@ -97,7 +100,7 @@ class DriftJourney:
         if not parts:
             return None
         summed = merge_all(known.reference.sketches, (each.sketches for each in parts))
-        return self._judged(known, [(window, summed)], importance or {})[0]
+        return self._judged(known, [(window, summed)], importance)[0]
 
     def tidy(self, endpoint: str) -> int:
         """Sum the hours of long ago into days; returns how many days were made."""
@@ -111,9 +114,12 @@ class DriftJourney:
         self,
         known: _Known,
         counted: Sequence[tuple[Window, Mapping[str, Sketch]]],
-        importance: Mapping[str, float],
+        importance: Mapping[str, float] | None,
     ) -> tuple[DriftReport, ...]:
         reference = known.reference
+        weights = (
+            importance_of(self._parts, known.version) if importance is None and counted else importance or {}
+        )
         baselines: dict[timedelta, dict[str, Baseline]] = {}
         measured: list[list[Measured]] = []
         for window, current in counted:
@@ -133,7 +139,7 @@ class DriftJourney:
                         seasonal=season.sketches.get(name) if season else None,
                         season=season.season.value if season else "",
                         kind="prediction" if name == SCORE else "feature",
-                        weight=importance.get(name, 1.0),
+                        weight=weights.get(name, 1.0),
                     )
                     for name, sketches in reference.sketches.items()
                 ]
@@ -169,11 +175,11 @@ class DriftJourney:
     def _known(self, endpoint: str) -> _Known | None:
         champion = self._releases.status(endpoint).champion
         reference = self._reference(endpoint, champion) if champion else None
-        if reference is None:
+        if champion is None or reference is None:
             return None
         with self._parts.read() as tx:
             own = monitoring.list_counts(tx, reference, part=monitoring.OF_REFERENCE)
-        return _Known(reference=reference, own=own)
+        return _Known(reference=reference, own=own, version=champion)
 
     def _reference(self, endpoint: str, version: ModelVersion) -> monitoring.Reference | None:
         """The features that the champion was judged on at its release, as sketches; made once a version."""

@@ -167,6 +167,7 @@ class WatchJourney:
         """Evaluate some days and keep the results."""
         days = self._measure(endpoint, todo, now, "day")
         reports = self._drifting.measure(endpoint, todo)
+        self._drifting.tidy(endpoint)
         with self._parts.write() as tx:
             for report in reports:
                 monitoring.save_drift(tx, report)

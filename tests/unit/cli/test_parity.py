@@ -9,8 +9,8 @@ import pytest
 from mlwright.doors.cli import commands
 from mlwright.doors.cli.main import COMMANDS
 from mlwright.platform.alerting import AlertJourney
-from mlwright.platform.data import DataJourney
 from mlwright.platform.checking import CheckJourney
+from mlwright.platform.data import DataJourney
 from mlwright.platform.diagnosing import DiagnoseJourney
 from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.drifting import DriftJourney
@@ -86,6 +86,9 @@ REACHED = {
     "watch.maturity": "monitor",
     "watch.verdict": "monitor",
     "drifting.drift": "monitor",
+    "drifting.between": "monitor",
+    "checking.latest": "monitor",
+    "checking.measure": "monitor",
     "diagnosing.diagnose": "diagnose",
     "diagnosing.diagnoses": "diagnose",
     "objectives.status": "slo",
@@ -125,6 +128,8 @@ EXCUSED = {
     "watch.lost": "is one part of a turn of the loop: tick does it, and alerts shows what it found",
     "alerting.act": "writes what rules decided inside the transaction of a look",
     "drifting.measure": "is one part of a look: monitor --update does it",
+    "drifting.tidy": "is one part of a look: monitor --update does it",
+    "checking.look": "is one part of a turn of the loop: tick does it, and monitor --data shows what it found",
     "alerting.escalate": "is one part of a turn of the loop, before messages are sent: tick does it",
     "alerting.deliver": "is one part of a turn of the loop, and never right to do alone: tick does it",
 }

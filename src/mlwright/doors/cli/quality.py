@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mlwright.doors.cli.show import pairs, table
 from mlwright.errors import UsageError
+from mlwright.model.checking import DataQuality
 from mlwright.model.monitoring import DriftReport, Estimate, MaturityCurve, Performance, Worth
 
 _MAIN: Final = {
@@ -35,6 +36,7 @@ class Monitored:
     maturity: MaturityCurve | None = None
     verdict: str | None = None
     drift: tuple[DriftReport, ...] = ()
+    data: DataQuality | None = None
     metric: str = "auc"
 
 

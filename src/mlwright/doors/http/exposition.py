@@ -63,9 +63,7 @@ def by_family(
             yield family, sorted(shown, key=lambda found: found[0].labels)
 
 
-def _family(
-    family: Family, shown: Iterable[tuple[Series, list[float]]], *, opened: bool
-) -> Iterator[str]:
+def _family(family: Family, shown: Iterable[tuple[Series, list[float]]], *, opened: bool) -> Iterator[str]:
     suffix = {"counter": "_total", "info": "_info"}.get(family.kind, "")
     headed = family.name if opened else family.name + suffix
     kind = "gauge" if family.kind == "info" and not opened else family.kind

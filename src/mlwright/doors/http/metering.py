@@ -4,14 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from mlwright.doors.http.control.metrics import FAMILIES as OF_CONTROL
-from mlwright.doors.http.control.metrics import samples_of as samples_of_control
-from mlwright.doors.http.control.status import TurnStatus
 from mlwright.doors.http.exposition import Family, by_family
-from mlwright.doors.http.inference.metrics import FAMILIES as OF_INFERENCE
-from mlwright.doors.http.inference.metrics import samples_of as samples_of_inference
+from mlwright.doors.http.inference.metrics import FAMILIES, samples_of
 from mlwright.model.metering import MeasuredMetric, MetricKind, MetricPoint
-from mlwright.platform.facade import Platform
 from mlwright.stages.serving.readings import metrics_folder, read_all
 from mlwright.stages.serving.slots import HISTOGRAM, Series
 
@@ -68,19 +63,10 @@ _ADDITIVE: Final = frozenset(
 """Gauges whose sum over all points means something."""
 
 
-def measured_by_all(platform: Platform, turns: TurnStatus) -> tuple[MeasuredMetric, ...]:
-    """What monitoring knows and what all inference processes of the project counted."""
-    state = platform.parts.settings.state
-    return (
-        *measured(samples_of_control(platform, turns), OF_CONTROL),
-        *measured_by_inference(state),
-    )
-
-
 def measured_by_inference(state: Path) -> tuple[MeasuredMetric, ...]:
     """What all inference processes counted whose state folder this is."""
-    samples = samples_of_inference(read_all(metrics_folder(state)), state / "log")
-    return tuple(measured(samples, OF_INFERENCE))
+    samples = samples_of(read_all(metrics_folder(state)), state / "log")
+    return tuple(measured(samples, FAMILIES))
 
 
 def measured(

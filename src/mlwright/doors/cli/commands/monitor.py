@@ -10,8 +10,10 @@ from rich.console import Group, RenderableType
 
 from mlwright.doors.cli.door import Door, command
 from mlwright.doors.cli.quality import Monitored, monitored, write_rows
+from mlwright.doors.cli.served_data import served_data
 from mlwright.doors.cli.show import table
 from mlwright.errors import UsageError
+from mlwright.model.checking import DataQuality
 from mlwright.model.monitoring import DriftReport, Performance
 from mlwright.model.settings import EndpointSettings, LabelSettings
 from mlwright.model.windows import Window
@@ -31,6 +33,7 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"])
 )
 @click.option("--slices", is_flag=True, help="Slices and variants of the latest window, too.")
 @click.option("--drift", is_flag=True, help="Drift of each feature in the latest window, too.")
+@click.option("--data", is_flag=True, help="Contract, freshness, volume and skew of what was served, too.")
 @click.option("--update", is_flag=True, help="First evaluate the days whose labels have matured.")
 @click.option("--from", "start", type=_DAY, help="Evaluate one window of your own instead; UTC.")
 @click.option("--to", "end", type=_DAY, help="The instant after the last of that window; UTC.")
@@ -46,6 +49,7 @@ def monitor(
     by: Literal["day", "month"],
     slices: bool,
     drift: bool,
+    data: bool,
     update: bool,
     start: datetime | None,
     end: datetime | None,
@@ -78,11 +82,25 @@ def monitor(
             slices=_latest(parts) if slices else (),
             maturity=watch.maturity(endpoint) if unripe else None,
             verdict=verdict.summary if verdict else None,
-            drift=door.platform.drifting.drift(endpoint) if drift else (),
+            drift=_moved(door, endpoint, window) if drift else (),
+            data=_served(door, endpoint, window) if data else None,
             metric=settings.monitor.metric,
         ),
         _monitored,
     )
+
+
+def _moved(door: Door, endpoint: str, window: Window | None) -> tuple[DriftReport, ...]:
+    drifting = door.platform.drifting
+    if window is None:
+        return drifting.drift(endpoint)
+    report = drifting.between(endpoint, window)
+    return (report,) if report is not None else ()
+
+
+def _served(door: Door, endpoint: str, window: Window | None) -> DataQuality | None:
+    checking = door.platform.checking
+    return checking.latest(endpoint) if window is None else checking.measure(endpoint, window)
 
 
 def _require_label(settings: EndpointSettings) -> LabelSettings:
@@ -105,14 +123,41 @@ def _latest(parts: Sequence[Performance]) -> tuple[Performance, ...]:
 
 
 def _monitored(found: Monitored) -> RenderableType:
-    shown = monitored(found)
-    return Group(shown, _drift(found.drift[-1])) if found.drift else shown
+    parts: list[RenderableType] = [monitored(found)]
+    if found.drift:
+        parts.append(_drift(found.drift[-1]))
+    if found.data is not None:
+        parts.append(served_data(found.data))
+    return Group(*parts)
 
 
 def _drift(report: DriftReport) -> RenderableType:
     rows = [
-        (each.column, each.n, each.psi, each.js, each.null_rate, each.reference_null_rate, each.unseen_rate)
-        for each in sorted(report.features, key=lambda feature: -feature.psi)
+        (
+            each.column,
+            each.reason if each.moved else "",
+            each.n,
+            each.psi,
+            each.threshold,
+            each.weight,
+            each.js,
+            each.null_rate,
+            each.reference_null_rate,
+            each.unseen_rate,
+        )
+        for each in sorted(report.features, key=lambda feature: (not feature.moved, -feature.psi))
     ]
-    columns = ["feature", "n#", "PSI#", "JS#", "null#", "null before#", "unseen#"]
-    return table(columns, rows, title=f"drift in {report.window} against {report.reference}")
+    columns = [
+        "feature",
+        "moved",
+        "n#",
+        "PSI#",
+        "limit#",
+        "weight#",
+        "JS#",
+        "null#",
+        "null before#",
+        "unseen#",
+    ]
+    title = f"drift in {report.window} against {report.reference}: {report.weighted:.0%} moved, by importance"
+    return table(columns, rows, title=title)

@@ -52,6 +52,18 @@ def _slices(platform: Platform, asked: Asked) -> object:
     return platform.watch.slices(platform.parts.endpoint(asked.path["endpoint"]).name, by, asked.window())
 
 
+def _quality(platform: Platform, asked: Asked) -> object:
+    endpoint, window = platform.parts.endpoint(asked.path["endpoint"]).name, asked.window()
+    return platform.checking.measure(endpoint, window) if window else platform.checking.latest(endpoint)
+
+
+def _drifted(platform: Platform, asked: Asked) -> object:
+    endpoint, window = platform.parts.endpoint(asked.path["endpoint"]).name, asked.window()
+    if window is None:
+        raise BadRequest("the window is missing: ?from=…&to=…", next_command=f"GET /api/drift/{endpoint}")
+    return platform.drifting.between(endpoint, window)
+
+
 def _pipelines(platform: Platform, asked: Asked) -> object:
     return [
         {"name": name, "about": (found.function.__doc__ or "").strip()}
@@ -98,6 +110,8 @@ READS: Final[Mapping[str, Reading]] = {
     "/monitor/{endpoint}/young": lambda p, a: p.watch.young(a.path["endpoint"]),
     "/monitor/{endpoint}/maturity": lambda p, a: p.watch.maturity(a.path["endpoint"]),
     "/monitor/{endpoint}/verdict": lambda p, a: p.watch.verdict(p.parts.endpoint(a.path["endpoint"]).name),
+    "/quality/{endpoint}": _quality,
+    "/drift/{endpoint}/window": _drifted,
     "/drift/{endpoint}": lambda p, a: p.drifting.drift(p.parts.endpoint(a.path["endpoint"]).name),
     "/slo": lambda p, a: p.objectives.status(a.query.get("endpoint")),
     "/diagnoses": lambda p, a: p.diagnosing.diagnoses(a.query.get("endpoint"), limit=a.limit(20)),
@@ -266,6 +280,8 @@ NOT_OVER_HTTP: Final[Mapping[str, str]] = {
     "alerting.deliver": "part of every tick",
     "alerting.act": "writes what rules decided inside the transaction of a look",
     "drifting.measure": "part of a look: /watch does it",
+    "drifting.tidy": "part of a look: /watch does it",
+    "checking.look": "is one part of a turn of the loop: tick does it, and /quality shows what it found",
     "imaging.engine": "is a program on the PATH of whoever builds",
     "imaging.write": "writes into a folder of this machine: `mlwright build image`",
     "imaging.build": "runs an engine for a minute: `mlwright build image`",

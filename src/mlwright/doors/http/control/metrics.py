@@ -9,6 +9,8 @@ from typing import Final
 
 from mlwright.doors.http.control.status import TurnStatus
 from mlwright.doors.http.exposition import Family, exposition
+from mlwright.doors.http.metering import measured, measured_by_inference
+from mlwright.model.metering import MeasuredMetric
 from mlwright.model.monitoring import Performance
 from mlwright.model.slos import span_name
 from mlwright.platform.facade import Platform
@@ -69,6 +71,12 @@ def samples_of(platform: Platform, turns: TurnStatus) -> Iterator[Sample]:
     yield from _of_turns(turns)
     for each in platform.parts.settings.endpoints:
         yield from of_standing(platform.objectives.standing(each.name))
+
+
+def measure(platform: Platform, turns: TurnStatus) -> tuple[MeasuredMetric, ...]:
+    """All that monitoring knows, and all that the inference processes of the project counted, as values."""
+    state = platform.parts.settings.state
+    return (*measured(samples_of(platform, turns), FAMILIES), *measured_by_inference(state))
 
 
 def of_standing(standing: Standing) -> Iterator[Sample]:

@@ -15,23 +15,33 @@ def diagnosis_markdown(found: Diagnosis) -> str:
 
 
 def _lines(found: Diagnosis) -> Iterator[str]:
+    yield from _head(found)
+    yield from _causes(found)
+    yield from _evidence(found)
+    yield from _list("Next", [f"`{each.command}` {_text(each.why)}" for each in found.commands])
+    yield from _list("What would change this verdict", [_text(each) for each in found.would_change])
+    yield from _list("Limits", [_text(each) for each in found.limits])
+    yield ""
+    yield f"Digest `{found.digest[:16]}`."
+
+
+def _head(found: Diagnosis) -> Iterator[str]:
     yield f"# Why did {_text(found.subject)} get worse?"
     yield ""
     yield f"**{found.verdict}** ({found.sureness}). {_text(found.summary)}"
     yield ""
     yield f"→ {ACTIONS[found.verdict]}"
     yield ""
-    drop = (
-        f"{found.metric}: {found.loss_before:.4f} before, {found.loss_now:.4f} now, drop {points(found.drop)}"
-    )
-    yield f"- {drop}"
-    yield (
-        f"- {found.reference_rows:,} rows before, {found.current_rows:,} now, {found.labelled_rows:,} of them labelled"
-    )
+    yield f"- {found.metric}: {found.loss_before:.4f} before, {found.loss_now:.4f} now, drop {points(found.drop)}"
+    rows = f"{found.reference_rows:,} rows before, {found.current_rows:,} now"
+    yield f"- {rows}, {found.labelled_rows:,} of them labelled"
     if found.onset is not None:
         yield f"- {found.onset.shape} onset at {instant(found.onset.at)}"
     if found.retrain_gain is not None:
         yield f"- a refit takes back {share(found.retrain_gain)} of it"
+
+
+def _causes(found: Diagnosis) -> Iterator[str]:
     yield from _table(
         "Where it is",
         ("feature", "what", "how it shows", "rows", "share of the drop"),
@@ -50,6 +60,9 @@ def _lines(found: Diagnosis) -> Iterator[str]:
         ("when", "kind", "what", "source"),
         [(instant(each.at), each.kind, each.what, each.source) for each in found.happenings],
     )
+
+
+def _evidence(found: Diagnosis) -> Iterator[str]:
     yield from _table(
         "Every test, those that found nothing too",
         ("", "test", "outcome", "what came out", "figures"),
@@ -78,11 +91,6 @@ def _lines(found: Diagnosis) -> Iterator[str]:
             for each in found.slices
         ],
     )
-    yield from _list("Next", [f"`{each.command}` {_text(each.why)}" for each in found.commands])
-    yield from _list("What would change this verdict", [_text(each) for each in found.would_change])
-    yield from _list("Limits", [_text(each) for each in found.limits])
-    yield ""
-    yield f"Digest `{found.digest[:16]}`."
 
 
 def _told(text: str, needs: Sequence[str]) -> str:
