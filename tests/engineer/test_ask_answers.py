@@ -23,7 +23,9 @@ from mlwright.doors.wire import to_json
 from mlwright.engineer.asking import commands
 from mlwright.engineer.asking.answering import answer
 from mlwright.engineer.asking.commands import is_known
+from mlwright.engineer.asking.decay import Judged, answer_decay
 from mlwright.engineer.asking.intents import INTENTS
+from mlwright.engineer.asking.seen import Seen
 from mlwright.engineer.asking.talk import talk
 from mlwright.engineer.asking.topics import TOPICS
 from mlwright.engineer.catalogue import all_probes
@@ -31,9 +33,12 @@ from mlwright.engineer.collect.collect import collect
 from mlwright.engineer.engineer import Engineer, Engines
 from mlwright.engineer.facts.history import History
 from mlwright.engineer.facts.repository import Repository
-from mlwright.model.answers import Answer
+from mlwright.model import diagnosis
+from mlwright.model.answers import Answer, NextCommand, Reading
 from mlwright.model.assessment import Assessment
+from mlwright.model.diagnosis import Cause, Diagnosis, Sureness, Suspect
 from mlwright.model.findings import Outcome
+from mlwright.model.monitoring import Estimate
 from mlwright.platform.facade import Platform
 from mlwright.testing.fakes.advisor import ScriptedAdvisor
 from mlwright.testing.fakes.clock import ManualClock
@@ -219,7 +224,8 @@ def test_decay_without_a_project_claims_nothing_of_the_model(ask) -> None:
     assert len(chain) == 10
     assert chain[0].startswith("1. Is it real?")
     assert "not looked at" in chain[0]
-    assert any("no cause is named" in each for each in found.not_seen)
+    assert any("without a running project nobody can replay" in each for each in found.not_seen)
+    assert found.commands[0].command.startswith("mlwright diagnose --reference")
     assert found.questions
 
 
@@ -238,7 +244,47 @@ def test_decay_of_a_running_project_shows_what_its_records_show(ask_project) -> 
     )
     assert not any(id in ("monitoring.labels_joined",) for each in found.statements for id in each.because)
     assert "replay" in " ".join(found.not_seen)
-    assert found.commands[0].command == "mlwright monitor delay --by month --drift"
+    assert "mlwright diagnose delay --html why.html" in [each.command for each in found.commands]
+
+
+def test_the_verdict_of_the_chain_leads_the_answer(seeded: Path, platform: Platform) -> None:
+    assessment, repository = judged(seeded)
+    seen = Seen("why does delay fall", assessment, repository, probes(), platform)
+    reading = Reading(intent="decay", title="why quality falls", why=(), others=(), sure=True)
+    share = Estimate(value=0.96, lower=0.9, upper=1.0)
+    made = Diagnosis(
+        subject="endpoint delay",
+        metric="Brier score",
+        reference_rows=10,
+        current_rows=10,
+        labelled_rows=10,
+        loss_before=0.1,
+        loss_now=0.2,
+        drop=Estimate(value=0.1, lower=0.05, upper=0.15),
+        verdict=Cause.QUALITY,
+        sureness=Sureness.SURE,
+        summary="96 % of it is wind_speed in km/h.",
+        suspects=(Suspect(column="wind_speed", mechanism="unit", text="× 1.609", rows=1.0, recovered=share),),
+        tests=(
+            diagnosis.Test(
+                id="S4", title="Integrity", outcome=diagnosis.Outcome.FOUND, text="wind_speed × 1.609"
+            ),
+        ),
+        commands=(NextCommand(command="mlwright check", why="whether the source keeps its contract"),),
+    )
+    calm = replace(made, verdict=Cause.NO_EVIDENCE, summary="as ever")
+    found = answer_decay(
+        seen, reading, (Judged(endpoint="calm", found=calm), Judged(endpoint="delay", found=made))
+    )
+    assert found.summary == "delay: data quality (sure). 96 % of it is wind_speed in km/h."
+    chain = [each.text for each in found.statements if each.text[0].isdigit()]
+    assert "found: wind_speed × 1.609" in chain[4]
+    assert "not asked" in chain[5]
+    assert found.commands[0].command == "mlwright check"
+    # Where the chain cannot be asked, the answer says why and names no cause.
+    none = answer_decay(seen, reading, (Judged(endpoint="delay", found=None, why="no rows were held out"),))
+    assert "could not be asked: no rows were held out" in said(none)
+    assert "sure" not in none.summary
 
 
 # Others

@@ -133,7 +133,8 @@ def test_what_is_thin_says_so_and_does_the_rest(repository_folder: Path) -> None
     assert [each["number"] for each in diagnosis["chain"]] == list(range(1, len(diagnosis["chain"]) + 1))
     assert diagnosis["chain"][0]["title"] == "Is it real?"
     assert all(each["state"] and each["how"] for each in diagnosis["chain"])
-    assert any("no cause is named" in each for each in diagnosis["limits"])
+    assert diagnosis["verdicts"] == []
+    assert any("mlwright diagnose --reference" in each for each in diagnosis["not_seen"])
     assert any("no records" in each for each in diagnosis["limits"])
     built = ask(place, "build").structured_content
     assert {each["name"] for each in built["projects"]} >= {"tabular"}
