@@ -163,7 +163,8 @@ class AlertJourney:
             if decision.action is AlertAction.FIRE and held is None:
                 # An open alert keeps saying what opened it; later windows are in the monitoring tables.
                 saved = inbox.save_alert(tx, self._alert(tx, decision, context, tuple(is_open.values()), now))
-                opened.append(saved.alert)
+                if saved.new:  # on PostgreSQL another process may have been faster
+                    opened.append(saved.alert)
             elif decision.action is AlertAction.RESOLVE and held is not None:
                 closed.append(replace(inbox.resolve(tx, held.id, now), summary=decision.summary))
         for alert in (*opened, *closed):

@@ -57,6 +57,9 @@ class DriftJourney:
     def __init__(self, parts: Parts, releases: ReleaseJourney) -> None:
         self._parts = parts
         self._releases = releases
+        self._kept: dict[str, _Known] = {}
+        """What the champion of each endpoint was released on: it stays while the champion does."""
+        self._baselines: dict[tuple[str, str, timedelta], dict[str, Baseline]] = {}
 
     def drift(self, endpoint: str) -> tuple[DriftReport, ...]:
         """The kept drift reports, oldest first."""
@@ -120,12 +123,9 @@ class DriftJourney:
         weights = (
             importance_of(self._parts, known.version) if importance is None and counted else importance or {}
         )
-        baselines: dict[timedelta, dict[str, Baseline]] = {}
         measured: list[list[Measured]] = []
         for window, current in counted:
-            span = window.end - window.start
-            if span not in baselines:
-                baselines[span] = known.baseline(span)
+            baseline = self._baseline(known, window.end - window.start)
             season = same_season(
                 window, reference.sketches, within=known.own, history=self._year_before(reference, window)
             )
@@ -135,7 +135,7 @@ class DriftJourney:
                         name,
                         sketches,
                         current[name],
-                        baseline=baselines[span].get(name),
+                        baseline=baseline.get(name),
                         seasonal=season.sketches.get(name) if season else None,
                         season=season.season.value if season else "",
                         kind="prediction" if name == SCORE else "feature",
@@ -174,12 +174,26 @@ class DriftJourney:
 
     def _known(self, endpoint: str) -> _Known | None:
         champion = self._releases.status(endpoint).champion
+        kept = self._kept.get(endpoint)
+        if kept is not None and champion is not None and kept.version.ref == champion.ref:
+            return kept
         reference = self._reference(endpoint, champion) if champion else None
         if champion is None or reference is None:
             return None
         with self._parts.read() as tx:
             own = monitoring.list_counts(tx, reference, part=monitoring.OF_REFERENCE)
-        return _Known(reference=reference, own=own, version=champion)
+        self._kept[endpoint] = _Known(reference=reference, own=own, version=champion)
+        return self._kept[endpoint]
+
+    def _baseline(self, known: _Known, span: timedelta) -> dict[str, Baseline]:
+        """How the reference varies over windows of this length; those of champions that are gone are let go."""
+        of = (known.reference.endpoint, known.version.ref)
+        if (*of, span) not in self._baselines:
+            self._baselines = {
+                key: each for key, each in self._baselines.items() if key[0] != of[0] or key[1] == of[1]
+            }
+            self._baselines[*of, span] = known.baseline(span)
+        return self._baselines[*of, span]
 
     def _reference(self, endpoint: str, version: ModelVersion) -> monitoring.Reference | None:
         """The features that the champion was judged on at its release, as sketches; made once a version."""

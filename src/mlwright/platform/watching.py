@@ -80,7 +80,7 @@ class WatchJourney:
             results, moved = self._look(endpoint, todo[first : first + _DAYS_A_LOOK], now)
             days += results
             reports += moved
-        months = self._months(endpoint, todo, start, now)
+        months = self._months(endpoint, now)
         alerts = self._decide(endpoint, days, reports, now) if days else ()
         return Watched(days=tuple(days), months=months, drift=tuple(reports), alerts=alerts)
 
@@ -193,21 +193,21 @@ class WatchJourney:
             with self._parts.write() as tx:
                 ledger.set_mark(tx, f"watched:{endpoint}", days[-1].window.end.isoformat())
 
-    def _months(
-        self, endpoint: str, todo: Sequence[Window], start: datetime, now: datetime
-    ) -> tuple[Performance, ...]:
-        """Evaluate the months that have matured: those of the new days, and the one that stood open before."""
+    def _months(self, endpoint: str, now: datetime) -> tuple[Performance, ...]:
+        """Evaluate the months that have matured and are not kept: those of all kept days.
+
+        Not of the new days alone: a look that was interrupted, or another process that looks at the same time, leaves
+        days without their month.
+        """
         horizon = self._parts.endpoint(endpoint).truth.horizon
-        # The start is the end of the last day evaluated, so the instant before it lies in the month left open.
-        first = month_start(start - timedelta(microseconds=1))
         with self._parts.read() as tx:
-            kept = monitoring.list_performance(tx, EndpointName(endpoint), "month", first)
-            open_one = monitoring.list_performance(tx, EndpointName(endpoint), "day", first)
-        starts = {month_start(each.start) for each in todo}
-        starts |= {month_start(each.window.start) for each in open_one if each.predictions}
-        months = [Window(start=at, end=month_start(at + timedelta(days=32))) for at in sorted(starts)]
-        done = {each.window.start for each in kept}
-        due = [each for each in months if each.start not in done and matured(each, horizon, now)]
+            done = {
+                each.window.start for each in monitoring.list_performance(tx, EndpointName(endpoint), "month")
+            }
+            days = monitoring.list_performance(tx, EndpointName(endpoint), "day")
+        starts = {month_start(each.window.start) for each in days if each.predictions}
+        months = [Window(start=at, end=month_start(at + timedelta(days=32))) for at in sorted(starts - done)]
+        due = [each for each in months if matured(each, horizon, now)]
         return self._measure(endpoint, due, now, "month")
 
     def _decide(

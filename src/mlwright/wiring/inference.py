@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from mlwright.adapters.clock.system import SystemClock
 from mlwright.adapters.config.storage import default_storage
 from mlwright.adapters.fs.artifacts import FsArtifactStore
-from mlwright.adapters.otel.opening import open_spans
+from mlwright.adapters.otel.opening import open_metrics, open_spans
 from mlwright.adapters.sql.current import is_current
 from mlwright.adapters.sql.engine import open_engine
 from mlwright.errors import MissingExtra, StorageError
@@ -40,6 +40,7 @@ from mlwright.wiring.shelves import model_shelf
 from mlwright.wiring.taking import taking_in
 
 if TYPE_CHECKING:
+    from mlwright.adapters.otel.metrics import OtelMetrics
     from mlwright.platform.facade import Platform
 
 
@@ -81,6 +82,18 @@ def open_tracing() -> Spans | None:
         return open_spans(os.environ)
     except MissingExtra as error:
         logging.getLogger("mlwright.serving").warning("%s: %s", error.what, error.next_command)
+        return None
+
+
+def open_metering() -> "OtelMetrics | None":
+    """Where metrics go, where the variables of OpenTelemetry ask for them; nobody waits for it.
+
+    One process of a project sends what all of them counted. What is missing for it is said once, and nothing is sent.
+    """
+    try:
+        return open_metrics(os.environ)
+    except MissingExtra as error:
+        logging.getLogger("mlwright.metrics").warning("%s: %s", error.what, error.next_command)
         return None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -78,9 +79,19 @@ def is_gone(pid: int) -> bool:
     return status.exists() and ") Z " in status.read_text()
 
 
+@pytest.fixture
+def receiver(monkeypatch) -> Iterator:
+    """Takes metrics by OpenTelemetry's protocol."""
+    made = runpy.run_path(str(Path(__file__).parents[1] / "otel" / "test_metrics.py"))["Receiver"]()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", f"{made.address}/v1/metrics")
+    monkeypatch.delenv("OTEL_SDK_DISABLED", raising=False)
+    yield made
+    made.close()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_it_serves_heals_and_ends_well(project) -> None:
+def test_it_serves_heals_and_ends_well(project, receiver) -> None:
     pages, inference = ports()
     with up(project, pages, inference) as (process, said):
         assert said["page"] == f"http://127.0.0.1:{pages}"
@@ -105,6 +116,10 @@ def test_it_serves_heals_and_ends_well(project) -> None:
         assert process.wait(60) == 0
         assert is_gone(again["pid"])
         assert is_gone(tracking["pid"])
+    last = receiver.metrics()  # sent at the end, by one process: the pause is a minute
+    assert len(receiver.exports) <= 3
+    assert last["mlwright.turns"].sum.data_points[0].as_int == 1
+    assert last["mlwright.slo.target"].gauge.data_points
     assert (project / ".mlwright" / "up.lock").read_text() == ""
     assert not (project / ".mlwright" / "control.sock").exists()
 

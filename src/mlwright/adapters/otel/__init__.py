@@ -1,1 +1,1 @@
-"""Traces of inference processes, by OpenTelemetry."""
+"""Traces of inference processes, and metrics of monitoring and serving, by OpenTelemetry."""

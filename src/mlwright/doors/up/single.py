@@ -6,11 +6,13 @@ from threading import Event, Thread
 from typing import Final
 
 from mlwright.doors.http.inference.server import serve
+from mlwright.doors.http.metering import measured_by_inference
 from mlwright.doors.up.served import require_served
 from mlwright.model.settings import Settings
-from mlwright.wiring.inference import open_following, open_inference
+from mlwright.wiring.inference import open_following, open_inference, open_metering
 
 _FOLLOW_S: Final = 0.5
+_LAST_WORDS_S: Final = 3.0
 
 
 def serve_alone(settings: Settings, address: str, port: int, ready: Callable[[], None]) -> None:
@@ -34,8 +36,13 @@ def serve_alone(settings: Settings, address: str, port: int, ready: Callable[[],
 
     thread = Thread(target=follow, name="aliases", daemon=True)
     thread.start()
+    metering = open_metering()
+    if metering is not None:
+        metering.start(lambda: measured_by_inference(settings.state))
     try:
         serve(host, address, port, ready=ready)
     finally:
         ending.set()
         thread.join()
+        if metering is not None:
+            metering.close(_LAST_WORDS_S)

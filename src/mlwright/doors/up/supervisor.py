@@ -19,6 +19,7 @@ import uvicorn
 from mlwright.doors.http.control.app import build_control_app
 from mlwright.doors.http.control.calls import Control
 from mlwright.doors.http.control.looks import Looks
+from mlwright.doors.http.control.metrics import measure
 from mlwright.doors.http.control.status import Processes
 from mlwright.doors.http.control.telling import Telling
 from mlwright.doors.http.control.turns import Turns
@@ -32,11 +33,12 @@ from mlwright.doors.up.workers import Workers
 from mlwright.errors import PortInUse
 from mlwright.model.settings import Settings
 from mlwright.platform.facade import Platform
-from mlwright.wiring.inference import open_following
+from mlwright.wiring.inference import open_following, open_metering
 from mlwright.wiring.tracking import open_project_tracking
 
 TURN_EVERY_S: Final = 60.0
 _GRACE_S: Final = 5
+_LAST_WORDS_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ def supervise(platform: Platform, plan: Plan, ready: Callable[[int], None]) -> N
         )
         turns = Turns(platform, Looks(platform), every_s=plan.every_s)
         telling = Telling(platform.alerting)
+        metering = open_metering()
 
         def processes() -> Processes:
             return Processes(
@@ -106,12 +109,16 @@ def supervise(platform: Platform, plan: Plan, ready: Callable[[int], None]) -> N
             if not heard:
                 turns.start()
                 telling.start()
+                if metering is not None:
+                    metering.start(lambda: measure(platform, turns.status))
                 server.run(sockets=[listener])
         finally:
             turns.stop(wait_s=_GRACE_S)
             telling.stop()
             tracking.stop()
             workers.stop()
+            if metering is not None:
+                metering.close(_LAST_WORDS_S)  # with what the processes counted to their end
 
 
 def _tracking(settings: Settings, plan: Plan, pages: socket.socket, control: str) -> Workers:

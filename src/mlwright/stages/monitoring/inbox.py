@@ -4,11 +4,13 @@ An alert that comes back soon after it was over is the same one again (``REOPENS
 one each time that a value crosses its limit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mlwright.errors import Conflict, NotFound
 from mlwright.model.ids import AlertId, EndpointName
@@ -47,7 +49,6 @@ def save_alert(tx: Connection, alert: Alert) -> SavedAlert:
     if alert.state is not AlertState.FIRING:
         raise ValueError(f"a new alert fires; {alert.state} is reached by acknowledge and resolve")
     table = tables.alerts
-    same = (table.c.endpoint == alert.endpoint, table.c.rule == alert.rule)
     news: dict[str, object] = {
         "level": alert.level.value,
         "summary": alert.summary,
@@ -56,33 +57,13 @@ def save_alert(tx: Connection, alert: Alert) -> SavedAlert:
         "owner": alert.owner,
         "runbook": alert.runbook,
     }
-    open_id = tx.execute(select(table.c.id).where(*same, table.c.resolved_at.is_(None))).scalar()
-    if open_id is not None:
-        tx.execute(update(table).where(table.c.id == open_id).values(news))
-        return SavedAlert(alert=get_alert(tx, AlertId(open_id)), new=False)
-    last = tx.execute(select(table).where(*same).order_by(table.c.resolved_at.desc()).limit(1)).first()
-    if last is not None and (
-        last.id == alert.id
-        or to_micros(alert.fired) - last.resolved_at <= REOPENS // timedelta(microseconds=1)
-    ):
-        again = {"state": AlertState.FIRING.value, "resolved_at": None, "flaps": last.flaps + 1}
-        tx.execute(update(table).where(table.c.id == last.id).values({**news, **again}))
-        return SavedAlert(alert=get_alert(tx, AlertId(last.id)), new=True, reopened=True)
-    holder = tx.execute(select(table.c.endpoint, table.c.rule).where(table.c.id == alert.id)).first()
-    if holder is not None:
+    saved = _keep_open(tx, alert, news) or _reopen(tx, alert, news) or _open(tx, alert, news)
+    # Not opened, because another process was faster: its alert is the one.
+    saved = saved or _keep_open(tx, alert, news)
+    if saved is None:
+        holder = tx.execute(select(table.c.endpoint, table.c.rule).where(table.c.id == alert.id)).one()
         raise Conflict(f"alert id {alert.id} is taken by endpoint {holder.endpoint}, rule {holder.rule}")
-    row = {
-        "id": alert.id,
-        "rule": alert.rule,
-        "endpoint": alert.endpoint,
-        "state": AlertState.FIRING.value,
-        "fired_at": to_micros(alert.fired),
-        "group_id": alert.group or alert.id,
-        "suspected": _suspected_json(alert.suspected),
-        **news,
-    }
-    tx.execute(table.insert().values(row))
-    return SavedAlert(alert=get_alert(tx, alert.id), new=True)
+    return saved
 
 
 def firing(tx: Connection, endpoint: EndpointName | None = None) -> tuple[Alert, ...]:
@@ -228,6 +209,54 @@ def alert_of_row(row: Row[Any]) -> Alert:
         escalated_to=tuple(row.escalated_to or ()),
         flaps=row.flaps,
     )
+
+
+def _keep_open(tx: Connection, alert: Alert, news: Mapping[str, object]) -> SavedAlert | None:
+    table = tables.alerts
+    is_open = _of_rule(alert).where(table.c.resolved_at.is_(None))
+    open_id = tx.execute(is_open.with_only_columns(table.c.id)).scalar()
+    if open_id is None:
+        return None
+    tx.execute(update(table).where(table.c.id == open_id).values(news))
+    return SavedAlert(alert=get_alert(tx, AlertId(open_id)), new=False)
+
+
+def _reopen(tx: Connection, alert: Alert, news: Mapping[str, object]) -> SavedAlert | None:
+    table = tables.alerts
+    last = tx.execute(_of_rule(alert).order_by(table.c.resolved_at.desc()).limit(1)).first()
+    if last is None or last.resolved_at is None:
+        return None
+    gone = to_micros(alert.fired) - last.resolved_at
+    if last.id != alert.id and gone > REOPENS // timedelta(microseconds=1):
+        return None
+    again = {"state": AlertState.FIRING.value, "resolved_at": None, "flaps": last.flaps + 1}
+    still_over = (table.c.id == last.id, table.c.resolved_at.is_not(None))
+    if not tx.execute(update(table).where(*still_over).values({**news, **again})).rowcount:
+        return None
+    return SavedAlert(alert=get_alert(tx, AlertId(last.id)), new=True, reopened=True)
+
+
+def _open(tx: Connection, alert: Alert, news: Mapping[str, object]) -> SavedAlert | None:
+    row = {
+        "id": alert.id,
+        "rule": alert.rule,
+        "endpoint": alert.endpoint,
+        "state": AlertState.FIRING.value,
+        "fired_at": to_micros(alert.fired),
+        "group_id": alert.group or alert.id,
+        "suspected": _suspected_json(alert.suspected),
+        **news,
+    }
+    make = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    opened = make(tables.alerts).values(row).on_conflict_do_nothing().returning(tables.alerts.c.id)
+    if tx.execute(opened).scalar() is None:
+        return None
+    return SavedAlert(alert=get_alert(tx, alert.id), new=True)
+
+
+def _of_rule(alert: Alert) -> Select[Any]:
+    table = tables.alerts
+    return select(table).where(table.c.endpoint == alert.endpoint, table.c.rule == alert.rule)
 
 
 def _suspected_json(change: SuspectedChange | None) -> dict[str, object] | None:

@@ -51,6 +51,8 @@ def sliced(
             labels = rows.select(instants(rows, "event_time").dt.hour().cast(pl.String)).to_series()
         else:
             continue
+        # PostgreSQL keeps no NUL in a text.
+        labels = labels.str.replace_all("\0", "␀", literal=True)
         marked = rows.with_columns(labels.fill_null("missing").alias(_SLICE))
         counted = marked.group_by(_SLICE).len("rows").sort("rows", _SLICE, descending=[True, False])
         ranges = _ranges(edges.get(name) or ())
