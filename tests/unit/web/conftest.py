@@ -1,12 +1,14 @@
 """One project with a year behind it for all tests of the pages, and one that is empty."""
 
 import runpy
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 BENCH = runpy.run_path(str(Path(__file__).with_name("bench.py")))
+WATCHING = runpy.run_path(str(Path(__file__).with_name("seeded_watching.py")))
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,29 @@ def client(bench, seeded: Path):
 def fresh(bench, tmp_path: Path):
     """A browser at a seeded project of this test's own."""
     return BENCH["Browser"](bench.open(BENCH["SEEDED"]["seed"](tmp_path)))
+
+
+@pytest.fixture(scope="session")
+def watched_folder(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Path:
+    """The folder of the seeded project with all that monitoring leaves behind. Nobody writes to it."""
+    folder = tmp_path_factory.mktemp("watched") / "project"
+    shutil.copytree(seeded, folder)
+    return WATCHING["watch"](folder)
+
+
+@pytest.fixture(scope="session")
+def watched(bench, watched_folder: Path):
+    """A browser at the watched project, which was looked at once."""
+    control = bench.open(watched_folder)
+    control.turns.looks.look()
+    WATCHING["look"](control.turns.looks)
+    return BENCH["Browser"](control)
+
+
+@pytest.fixture
+def own(bench, watched_folder: Path, tmp_path: Path):
+    """A browser at a watched project of this test's own."""
+    return BENCH["Browser"](bench.open(shutil.copytree(watched_folder, tmp_path / "own")))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from mlwright.model.monitoring import (
     Alert,
     AlertLevel,
     AlertState,
+    Calibration,
     DriftReport,
     Estimate,
     FeatureDrift,
@@ -226,9 +227,11 @@ def performances() -> list[Performance]:
                 matured=True,
                 positive_rate=rate,
                 mean_score=0.22 + 0.07 * cos(number / 40),
-                auc=Estimate(value=auc, lower=max(0.4, auc - half), upper=min(1.0, auc + half)),
-                brier=Estimate(value=0.16, lower=0.14, upper=0.18),
-                calibration_error=0.03,
+                metrics={
+                    "auc": Estimate(value=auc, lower=max(0.4, auc - half), upper=min(1.0, auc + half)),
+                    "brier": Estimate(value=0.16, lower=0.14, upper=0.18),
+                },
+                calibration=Calibration(bins=(), error=0.03),
                 versions=("flight-delay/1",),
             )
         )
@@ -248,7 +251,10 @@ def _quality(platform: Platform) -> None:
                 window=Window(start=start, end=month_start(start + 32 * DAY)),
                 predictions=sum(each.predictions for each in inside),
                 labelled=sum(each.labelled for each in inside),
-                auc=Estimate(value=value, lower=value - 0.012, upper=value + 0.012),
+                metrics={
+                    **inside[0].metrics,
+                    "auc": Estimate(value=value, lower=value - 0.012, upper=value + 0.012),
+                },
             )
             monitoring.save_performance(tx, month, "month")
         ledger.set_mark(tx, "watched:delay", days[-1].window.end.isoformat())

@@ -6,7 +6,7 @@ from contextlib import suppress
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from mlwright.doors.http.control.calls import Control
@@ -17,6 +17,7 @@ from mlwright.doors.web.picture import year_picture
 from mlwright.doors.web.shelf import Desk
 from mlwright.doors.web.strip import stages
 from mlwright.doors.web.tracked import static_files, tracking_routes
+from mlwright.doors.web.watched import watch_routes
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -25,7 +26,7 @@ def page_routes(control: Control, desk: Desk) -> list[BaseRoute]:
     """The pages of one project."""
     return [
         Route("/", _loop_page(control), methods=["GET"]),
-        Route("/alerts/{alert}/ack", _acknowledge(control), methods=["POST"]),
+        *watch_routes(control),
         *tracking_routes(desk),
         static_files(),
     ]
@@ -34,15 +35,6 @@ def page_routes(control: Control, desk: Desk) -> list[BaseRoute]:
 def _loop_page(control: Control) -> Handler:
     async def handle(request: Request) -> Response:
         return page(await run_in_threadpool(_loop, control))
-
-    return handle
-
-
-def _acknowledge(control: Control) -> Handler:
-    async def handle(request: Request) -> Response:
-        alert, who = request.path_params["alert"], control.platform.parts.actor
-        await run_in_threadpool(control.platform.alerting.acknowledge, alert, who)
-        return RedirectResponse("/#alert", status_code=303)
 
     return handle
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from mlwright import __version__
@@ -16,7 +16,10 @@ from mlwright.errors import MlwrightError
 HERE: Final = Path(__file__).parent
 
 TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
+    # The body of a diagnosis is that of its file.
+    loader=ChoiceLoader(
+        [FileSystemLoader(HERE / "templates"), FileSystemLoader(HERE.parent / "reports" / "templates")]
+    ),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

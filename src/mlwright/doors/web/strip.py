@@ -159,8 +159,8 @@ def _monitor(facts: EndpointFacts | None) -> Stage:
     if facts is None or lately is None:
         return _stage("monitor", "–", "no matured window", IDLE)
     metric = facts.settings.monitor.metric
-    measured = lately.auc if metric == "auc" else lately.brier
-    word = "AUC" if metric == "auc" else "Brier"
+    measured = lately.metrics.get(metric)
+    word = {"auc": "AUC", "brier": "Brier"}.get(metric, metric.replace("_", " "))
     span = f"{(lately.window.end - lately.window.start).days} d to {_last_day(lately)}"
     if measured is None:
         return _stage("monitor", f"{word} –", span, IDLE)

@@ -265,7 +265,7 @@ def first_fact(facts: Facts) -> str | None:
 
 
 def _metric(performance: Performance, metric: str) -> Estimate | None:
-    return performance.auc if metric == "auc" else performance.brier
+    return performance.metrics.get(metric)
 
 
 def _bounds(daily: Sequence[float | None], months: Sequence[float | None]) -> tuple[float, float]:

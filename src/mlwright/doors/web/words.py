@@ -44,6 +44,24 @@ _TONES: Final = {
     "PENDING_REGISTRATION": "busy",
     "FAILED_REGISTRATION": "bad",
     "SCHEDULED": "busy",
+    "page": "bad",
+    "ticket": "warn",
+    "kept": "ok",
+    "broken": "bad",
+}
+
+_METRICS: Final = {
+    "auc": "AUC",
+    "brier": "Brier score",
+    "f1": "F1",
+    "macro_f1": "macro F1",
+    "mae": "mean absolute error",
+    "rmse": "root mean square error",
+    "mse": "mean squared error",
+    "r2": "R²",
+    "ndcg": "NDCG",
+    "map": "MAP",
+    "mrr": "MRR",
 }
 
 
@@ -113,6 +131,12 @@ def version_of(text: str) -> str | None:
     return found[1] if found else None
 
 
+def metric_name(name: str) -> str:
+    """How a metric is called in a sentence: ``AUC``, ``Brier score``, ``log loss``, ``NDCG@10``."""
+    plain, at, most = name.partition("@")
+    return _METRICS.get(plain, plain.replace("_", " ")) + at + most
+
+
 FILTERS: Final = {
     "instant": instant,
     "day": day,
@@ -124,4 +148,5 @@ FILTERS: Final = {
     "short": short,
     "brief": brief,
     "tone": tone,
+    "metric_name": metric_name,
 }

@@ -43,7 +43,7 @@ def tick(door: Door) -> None:
 
 def _decision(decision: Decision | None) -> RenderableType:
     if decision is None:
-        return "nothing is due"
+        return "nothing is due, or it is held for now; next: mlwright decisions"
     about = pairs({"decision": decision.id, "at": decision.at, "outcome": decision.outcome})
     reasons = [pairs({"because": reason}) for reason in decision.reasons]
     compared = decision.evidence.get("comparisons")

@@ -1,6 +1,7 @@
 """How the parts of a diagnosis are told, the same in every form of the report."""
 
 from datetime import datetime
+from math import isfinite
 from typing import Final
 
 from mlwright.model.diagnosis import Cause, Diagnosis, Outcome, Sureness, Suspect, Test
@@ -35,8 +36,11 @@ def tone(found: Diagnosis) -> str:
 
 
 def share(estimate: Estimate | None) -> str:
-    """A share of the drop with its interval: ``96 % (91 to 100 %)``; an en dash where it is not known."""
-    if estimate is None:
+    """A share of the drop with its interval: ``96 % (91 to 100 %)``; an en dash where it is not known.
+
+    Where no drop is proven the interval has no ends, and a share of nothing is not known.
+    """
+    if estimate is None or not all(map(isfinite, (estimate.value, estimate.lower, estimate.upper))):
         return "–"
     return f"{estimate.value * 100:.0f} % ({estimate.lower * 100:.0f} to {estimate.upper * 100:.0f} %)"
 

@@ -42,7 +42,8 @@
   const refresh = async () => {
     const selected = String(getSelection());
     if (document.hidden || selected || page.querySelector("form:focus-within")) return;
-    const fresh = await fetched(location.pathname);
+    if ([...page.querySelectorAll("input, textarea")].some((each) => each.value !== each.defaultValue)) return;
+    const fresh = await fetched(location.pathname + location.search);
     if (!fresh) return;
     for (const open of page.querySelectorAll("details[open][id]")) {
       fresh.getElementById(open.id)?.setAttribute("open", "");
