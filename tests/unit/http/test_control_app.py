@@ -12,8 +12,8 @@ import pytest
 from mlwright.doors.http.control.calls import CHANGES, NOT_OVER_HTTP, READS
 from mlwright.errors import StorageError
 from mlwright.platform.alerting import AlertJourney
-from mlwright.platform.data import DataJourney
 from mlwright.platform.checking import CheckJourney
+from mlwright.platform.data import DataJourney
 from mlwright.platform.diagnosing import DiagnoseJourney
 from mlwright.platform.dossiers import DossierJourney
 from mlwright.platform.drifting import DriftJourney

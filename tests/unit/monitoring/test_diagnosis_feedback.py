@@ -45,6 +45,22 @@ def test_labels_by_the_score_cannot_be_excluded() -> None:
     assert "cannot be excluded" in found.test.text
 
 
+@pytest.mark.parametrize("task", ["binary", "number"])
+def test_a_band_in_the_middle_has_no_slope_and_is_seen(task: str) -> None:
+    case = case_of("none") if task == "binary" else regression_of("none")
+    low, high = np.quantile(case.current.score, [0.4, 0.8])
+    random = np.random.default_rng(4)
+    found = feedback_loop(
+        selected(
+            case,
+            lambda s: np.where((s > low) & (s < high), 1.0, np.where(random.random(len(s)) < 0.05, 1.0, 0)),
+        )
+    )
+    assert found.selective
+    assert found.test.outcome is Outcome.UNKNOWN
+    assert (found.selection > 0) == (task == "binary")
+
+
 def test_labels_of_acted_on_decisions_only() -> None:
     found = feedback_loop(selected(case_of("none"), lambda s: (s >= 0.5).astype(float)))
     assert found.selective

@@ -56,6 +56,26 @@ def test_the_interval_is_the_closed_form_for_rows_and_covers_for_clusters() -> N
     assert naive / 300 < 0.6  # why clusters matter
 
 
+@pytest.mark.parametrize(("entities", "rows"), [(20, 15), (300, 3)])
+def test_what_is_peculiar_to_entities_of_both_sides_cancels(entities, rows) -> None:
+    random = np.random.default_rng(8)
+    covered, paired, apart = 0, [], []
+    for _ in range(150):
+        names = random.choice(10**9, 2 * entities, replace=False)
+        level = 2.0 * random.standard_normal(2 * entities)
+        place = np.repeat(np.arange(entities), rows)
+        one, two = (level[place] + random.standard_normal(len(place)) for _ in range(2))
+        other = level[place + entities] + random.standard_normal(len(place))
+        first = means(one, names[place], seed=0, draws=300)
+        both = difference(first, means(two, names[place], seed=1, draws=300))
+        covered += both.lower <= 0 <= both.upper
+        paired.append(both.upper - both.lower)
+        alone = difference(first, means(other, names[place + entities], seed=1, draws=300))
+        apart.append(alone.upper - alone.lower)
+    assert 0.9 <= covered / 150 <= 0.99
+    assert np.mean(paired) < 0.4 * np.mean(apart)
+
+
 def test_weights_and_missing_values_are_those_of_the_mean() -> None:
     values = np.array([[1.0, np.nan], [2.0, 4.0], [6.0, 8.0]])
     weights = np.array([[1.0, 1.0], [1.0, 3.0], [2.0, 1.0]])

@@ -1,17 +1,19 @@
 """Units: any factor of the table in any heavy-tailed column, and no factor in what merely drifts."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlwright.stages.monitoring.diagnosis.units import FACTORS, changes, unit
+from mlwright.stages.monitoring.diagnosis.columns import column
+from mlwright.stages.monitoring.diagnosis.units import FACTORS, changes, unit, unit_fault
 
 
 @settings(max_examples=25, deadline=None)
 @given(
     change=st.sampled_from(sorted({(a, b) for a, b, _ in changes() if a > 0})),
-    sigma=st.floats(0.5, 2.0),
+    sigma=st.floats(0.5, 1.2),
     scale=st.floats(-8, 8),
     seed=st.integers(0, 99),
 )
@@ -35,6 +37,42 @@ def test_a_share_of_the_rows_in_another_unit(factor):
     assert found is not None
     assert found.a == factor
     assert found.share == pytest.approx(wrong.mean(), abs=0.02)
+
+
+def test_a_part_in_another_unit_of_a_column_with_both_signs():
+    """Delays: early ones below 0, late ones with a long tail, whole minutes; 60 moves them out to both sides."""
+    r = np.random.default_rng(7)
+    before, now = (
+        np.round(np.where(r.random(3000) < 0.6, r.normal(-3, 3, 3000), r.exponential(35, 3000) - 5))
+        for _ in range(2)
+    )
+    wrong = r.random(3000) < 0.4
+    part = unit(np.sort(before), np.sort(np.where(wrong, now * 60, now)))
+    assert part is not None
+    assert (part.a, part.folded) == (60.0, True)
+    assert part.share == pytest.approx(0.4, abs=0.06)
+    everywhere = unit(np.sort(before), np.sort(now * 60))
+    assert everywhere is not None
+    assert (everywhere.a, everywhere.share) == (60.0, 1.0)
+    for wider in (0.8, 1.0, 1.25):
+        some, other = (
+            np.where(r.random(3000) < 0.35, -1, 1) * np.exp(r.normal(0, spread, 3000))
+            for spread in (1.2, 1.2 * wider)
+        )
+        assert unit(np.sort(some), np.sort(other)) is None
+
+
+def test_a_wide_column_that_drifts_onto_a_factor_needs_the_loss_to_confirm_it():
+    def fault(before, now):
+        frame = [pl.Series("x", each) for each in (before, now)]
+        one = column(*frame, old_rows=np.arange(len(before)), new_rows=np.arange(len(now)))
+        return unit_fault(one, unit(*one.sampled()), weak=False)
+
+    r = np.random.default_rng(1)
+    wide, narrow = np.exp(r.normal(0, 1, 3000)), r.normal(170, 10, 3000)
+    assert fault(wide, wide * 2.54).weak
+    assert not fault(narrow, narrow / 2.54).weak
+    assert not fault(wide, wide * 100).weak
 
 
 def test_smooth_drift_is_no_unit():

@@ -1,5 +1,6 @@
 """The verdict table, on results made by hand, and what the report says beside the verdict."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,6 +13,7 @@ from mlwright.model.monitoring import Estimate
 from mlwright.stages.monitoring.diagnosis.case import Case, Sample, Task
 from mlwright.stages.monitoring.diagnosis.changed import Changes, what_changed
 from mlwright.stages.monitoring.diagnosis.feedback import FeedbackLoop
+from mlwright.stages.monitoring.diagnosis.figures import percent, portion
 from mlwright.stages.monitoring.diagnosis.findings import Findings, Repair
 from mlwright.stages.monitoring.diagnosis.integrity import Integrity
 from mlwright.stages.monitoring.diagnosis.labelling import LabelFault, Labelling
@@ -215,10 +217,69 @@ def test_the_verdict_table(found: Findings, cause: Cause, sureness: Sureness) ->
 def test_a_concept_verdict_without_a_copy_says_what_else_it_may_be() -> None:
     found = _findings(mix=0.05, rate=0.95, gain=0.6)
     told = summary(_case(), found, judge(found))
-    assert "concept change or an upstream re-definition of a feature" in told
+    assert "oncept change or an upstream re-definition of a feature" in told
     assert any("second copy" in each for each in would_change(_case(), found, judge(found)))
     firm = _findings(mix=0.05, rate=0.95, gain=0.6, **_COPY)
     assert "re-definition" not in summary(_case(), firm, judge(firm))
+
+
+def _whole(found: Findings) -> str:
+    return summary(_case(), found, judge(found))
+
+
+def test_the_line_of_a_defect_says_each_thing_once() -> None:
+    suspect = Suspect(
+        column="amount", mechanism="unit", text="×100 in all rows; undone, it differs by 0.01", rows=1.0
+    )
+    whole = Integrity(
+        mismatch={}, suspects=(suspect,), recovered=_about(1.01), repaired=None, test=_test(Outcome.FOUND)
+    )
+    onset = Onset(at=_NOON, shape="abrupt", earliest=_NOON, latest=_NOON)
+    found = _findings(
+        repairs=(_repair(Cause.QUALITY, 0.96, half=0.05),), rest=0.04, integrity=whole, **_AT_ONSET
+    )
+    told = _whole(replace(found, reality=replace(found.reality, onset=onset)))
+    assert told == (
+        "Brier score +0.1 since 2024-03-01 12:00 UTC, abrupt (95% interval +0.08 to +0.12). Data quality: 96% (91% to "
+        "101%) of it is explained by `amount`: ×100 in all rows; repaired, the loss is back where it was, as far as "
+        "these rows can tell; it began in the same minute as deploy churn/7 [audit:214]. Not concept change. Next: "
+        "quarantine the source of the named features, set a rule for defaults, add a contract test."
+    )
+
+
+def test_no_figure_has_a_wrong_sign_or_stands_above_all_without_bounds() -> None:
+    assert [percent(each) for each in (-0.001, 0.0, 0.996, -0.2)] == ["0%", "0%", "100%", "-20%"]
+    assert portion(_about(1.2)) == "120% (110% to 130%)"
+    assert portion(Estimate(value=1.7, lower=-np.inf, upper=np.inf)) == "100% (without bounds)"
+
+
+def test_a_proven_rest_keeps_a_defect_from_being_sure() -> None:
+    hidden = _findings(
+        repairs=(_repair(Cause.QUALITY, 0.81, half=0.05),), rest=0.19, mix=0.0, rate=1.0, gain=0.8
+    )
+    judged = judge(hidden)
+    assert (judged.cause, judged.sureness) == (Cause.QUALITY, Sureness.LIKELY)
+    assert [each.cause for each in judged.shares] == [Cause.QUALITY, Cause.CONCEPT]
+    nothing = replace(hidden, rest_proven=False, mixture=None)
+    assert judge(nothing).sureness is Sureness.SURE
+    # rows that could not be recomputed are no such rest
+    copied = replace(_COPY["skew"], recovered=_about(0.97, 0.02))
+    part = _findings(repairs=(_repair(Cause.SKEW, 0.81, half=0.05),), rest=0.19, skew=copied, has_copy=True)
+    assert judge(part).sureness is Sureness.SURE
+
+
+def test_the_world_is_not_blamed_for_sure_where_labels_went_missing() -> None:
+    def known(share):
+        labels = np.where(np.arange(100) < 100 * share, 1.0, np.nan)
+        return Sample(features=pl.DataFrame({"x": np.ones(100)}), label=labels, score=np.ones(100))
+
+    found = _findings(mix=0.85, rate=0.15, gain=0.0, **_COPY)
+    for share, sureness in ((0.8, Sureness.SURE), (0.6, Sureness.LIKELY)):
+        case = replace(found.reality.case, reference=known(1.0), current=known(share))
+        assert judge(replace(found, reality=replace(found.reality, case=case))).sureness is sureness
+    chosen = FeedbackLoop(test=_test(Outcome.UNKNOWN), selective=True, selection=0.08)
+    judged = judge(replace(found, loop=chosen))
+    assert (judged.cause, judged.sureness) == (Cause.FEEDBACK, Sureness.LIKELY)
 
 
 def test_shares_of_the_rest_are_shares_of_the_whole_drop() -> None:

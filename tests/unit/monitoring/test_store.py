@@ -215,8 +215,11 @@ def test_an_unknown_alert_suggests_a_known_one(tx):
             call()
 
 
-def claimed(tx, now, *channels, who=iter(range(1000))):
-    return outbox.claim(tx, now, f"process {next(who)}", channels=channels or ("log", "webhook"))
+PROCESSES = iter(range(1000))
+
+
+def claimed(tx, now, *channels):
+    return outbox.claim(tx, now, f"process {next(PROCESSES)}", channels=channels or ("log", "webhook"))
 
 
 def test_the_outbox_sends_each_change_once_and_in_order(tx):

@@ -49,7 +49,9 @@ def drifted(*shares: float, weighted: float | None = None) -> tuple[DriftReport,
     )
 
 
-EVERYTHING = TriggerFacts(decayed=ALERT, drift=drifted(0.6, 0.7, 0.8), labelled=2000, schedule="weekly schedule")
+EVERYTHING = TriggerFacts(
+    decayed=ALERT, drift=drifted(0.6, 0.7, 0.8), labelled=2000, schedule="weekly schedule"
+)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +74,16 @@ def test_consequence_asks_louder_than_context(on: tuple[str, ...], kind: Trigger
     [
         (TriggerFacts(), None),
         (TriggerFacts(labelled=999), None),
-        (TriggerFacts(labelled=1000, since=NOW - DAY), "1,000 labelled predictions since 2026-02-28 00:00 UTC"),
+        (
+            TriggerFacts(labelled=1000, since=NOW - DAY),
+            "1,000 labelled predictions since 2026-02-28 00:00 UTC",
+        ),
         (TriggerFacts(drift=drifted(0.9, 0.9)), None),
         (TriggerFacts(drift=drifted(0.9, 0.4, 0.9, 0.9)), None),
-        (TriggerFacts(drift=drifted(0.1, 0.5, 0.6, 0.7, 0.8)), "80% of the features have moved since 2026-02-25"),
+        (
+            TriggerFacts(drift=drifted(0.1, 0.5, 0.6, 0.7, 0.8)),
+            "80% of the features have moved since 2026-02-25",
+        ),
         (TriggerFacts(drift=drifted(0.9, 0.9, 0.9, weighted=0.1)), None),
         (TriggerFacts(drift=drifted(0.1, 0.1, 0.1, weighted=0.9)), "90% of the features"),
     ],
@@ -106,7 +114,13 @@ def test_a_drift_that_lasts_keeps_its_key_and_a_new_one_has_another() -> None:
         ({}, Spent(last=NOW - 14 * DAY), False, True, None),
         ({"budget_runs": 2}, Spent(runs=2), False, True, "2 of 2 retrainings in 30d"),
         ({"budget_runs": 2}, Spent(runs=1), False, True, None),
-        ({"budget_time": timedelta(hours=1)}, Spent(time=timedelta(hours=1)), False, True, "1h of 1h of training"),
+        (
+            {"budget_time": timedelta(hours=1)},
+            Spent(time=timedelta(hours=1)),
+            False,
+            True,
+            "1h of 1h of training",
+        ),
         ({"budget_time": timedelta(hours=1)}, Spent(time=timedelta(minutes=59)), False, True, None),
         ({}, Spent(), False, False, "nothing was answered lately"),
     ],

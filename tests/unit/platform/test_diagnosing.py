@@ -61,9 +61,7 @@ def test_the_second_copy_is_what_offline_data_say_of_each_instant(released) -> N
     settings = platform.parts.endpoint("delay")
     # The endpoint's callers send no airport, so that nobody knows whose wind it was.
     assert recompute(platform.parts, platform.data, settings, served) is None
-    origins = {
-        key: origin for key, origin in released.flown(OPEN, 2).select("flight_id", "origin").iter_rows()
-    }
+    origins = dict(released.flown(OPEN, 2).select("flight_id", "origin").iter_rows())
     served = served.with_columns(origin=pl.col("entity_key").replace_strict(origins))
     again = recompute(platform.parts, platform.data, settings, served)
     assert again is not None

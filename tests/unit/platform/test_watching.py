@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from mlwright.errors import Conflict, NotFound
 from mlwright.model.metrics import METRICS
 from mlwright.model.monitoring import AlertLevel, AlertState
 from mlwright.model.watch_settings import MonitorSettings, ValueSettings
 from mlwright.stages.monitoring.alerts import AlertAction
+from mlwright.stages.monitoring.tables import performance
 from mlwright.stages.registry import tables as registry_tables
 
 OPEN = datetime(2013, 3, 1, tzinfo=UTC)
@@ -81,6 +82,18 @@ def test_a_month_is_evaluated_once_all_of_it_is_due(watched) -> None:
     watched.clock.advance(DAY)
     assert watch.watch("delay").months == ()
     assert watch.performance("delay", "month") == (march,)
+
+
+def test_a_month_that_an_interrupted_look_left_out_is_made_up_for(watched) -> None:
+    watch = watched.platform.watch
+    watched.serve(OPEN, 33)
+    watched.wind(OPEN + 32 * DAY + 12 * HOUR)
+    (march,) = watch.watch("delay").months
+    with watched.platform.parts.write() as tx:  # as if it had been killed between the days and their month
+        tx.execute(delete(performance).where(performance.c.granularity == "month"))
+    assert watch.performance("delay", "month") == ()
+    watched.clock.advance(DAY)
+    assert [each.window for each in watch.watch("delay").months] == [march.window]
 
 
 def test_after_a_long_absence_everything_is_made_up_for(watched) -> None:
