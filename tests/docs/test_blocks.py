@@ -56,7 +56,13 @@ def test_toml_is_what_the_parser_takes(toml_block, tmp_path) -> None:
         return
     file = tmp_path / "mlwright.toml"
     file.write_text(toml_block.text, encoding="utf-8")
-    environment = {"MLWRIGHT_DATABASE": "postgresql://user:secret@db.example/mlwright"}
+    environment = {
+        "MLWRIGHT_DATABASE": "postgresql://user:secret@db.example/mlwright",
+        "CHAT_URL": "https://chat.example.com/hook",
+        "PAGER_KEY": "k" * 32,
+        "OPS_KEY": "k" * 36,
+        "MAIL_LOGIN": "ada:secret",
+    }
     assert load_settings(file, environment).name
 
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,10 +38,17 @@ def project(reader):
 def made(player, tmp_path_factory):
     """Makes a project by some commands once a process, and copies it to a reader: most pages begin with the same."""
     folders: dict[tuple[str, ...], Path] = {}
+    ports: dict[tuple[str, ...], list[int]] = {}
 
-    def make(reader, name: str, *commands: str, more: str = "") -> None:
-        key = (name, more, *commands)
-        if key not in folders:
+    def make(reader, name: str, *commands: str, more: str = "", page: Sequence[object] = ()) -> None:
+        """``page``: blocks that are played after the commands."""
+        key = (name, more, *commands, *(each.id for each in page))
+        if page and key not in folders:
+            somebody = player.Player(tmp_path_factory.mktemp(name))
+            make(somebody, name, *commands, more=more)
+            somebody.play(page)
+            folders[key], ports[key] = somebody.folder, somebody.ports
+        elif key not in folders:
             somebody = player.Player(tmp_path_factory.mktemp(name))
             for line in (f"mlwright init {name}", f"cd {name}"):
                 somebody.type(line)
@@ -49,8 +56,9 @@ def made(player, tmp_path_factory):
                 settings(somebody.folder, more)
             for line in commands:
                 somebody.type(line)
-            folders[key] = somebody.folder
+            folders[key], ports[key] = somebody.folder, somebody.ports
         shutil.copytree(folders[key], reader.folder / name)
+        reader.ports = list(ports[key])  # its settings name them already
         reader.type(f"cd {name}")
 
     return make
@@ -111,11 +119,14 @@ def test_log_to_another_server(project, blocks) -> None:
     assert project.play(blocks("docs/how-to/log-to-another-server.md")) >= 6
 
 
+REGISTERED = ("mlwright features", "mlwright run train_churn -p end=2025-11-01")
+FILES = '[registry]\nprove = "files"\n'
+
+
 @pytest.fixture
 def registered(reader, made):
     """In a project with a model version that nobody has deployed, which proves without a network."""
-    commands = (f"mlwright {line}" for line in ("features", "run train_churn -p end=2025-11-01"))
-    made(reader, "churn", *commands, more='[registry]\nprove = "files"\n')
+    made(reader, "churn", *REGISTERED, more=FILES)
     return reader
 
 
@@ -190,6 +201,73 @@ def test_profile_an_endpoint(trained, blocks) -> None:
 )
 def test_serving(reader, blocks, name, commands) -> None:
     assert reader.play(blocks(f"docs/how-to/{name}.md")) >= commands
+
+
+WHY = "docs/how-to/find-out-why-quality-fell.md"
+
+
+def story(page: Sequence[object]) -> slice:
+    """Where the page on diagnosis gives an endpoint two months of answers, with a fault, and their labels."""
+    start = next(at for at, each in enumerate(page) if each.notes.get("write") == "past.py")
+    return slice(start, start + 3)
+
+
+@pytest.fixture
+def asked(reader, made, blocks):
+    """In a project whose endpoint answered for two months, and was asked wrongly from the first of them on."""
+    page = blocks(WHY)
+    made(reader, "churn", *REGISTERED, "mlwright deploy churn churn/1", more=FILES, page=page[story(page)])
+    return reader
+
+
+def instead(folder: Path, block, *keys: str) -> None:
+    """Put what a page's settings say from their first table of the endpoint on into a project, in place of its own."""
+    file = folder / "mlwright.toml"
+    kept = [
+        line
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if not any(line.startswith(f"{key} = ") for key in keys)
+    ]
+    text = block.text[block.text.index("[endpoint.") :]
+    file.write_text("\n".join([*kept, "", text]), encoding="utf-8")
+
+
+def test_find_out_why_quality_fell(reader, player, made, blocks) -> None:
+    page = blocks(WHY)
+    part = story(page)
+    home = reader.folder
+    assert reader.play(page[: part.start]) == 2
+    assert (home / "why.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    made(reader, "churn", *REGISTERED, "mlwright deploy churn churn/1", more=FILES, page=page[part])
+    assert reader.play(page[part.stop :]) == 1
+
+
+def test_watch_an_endpoint(asked, blocks) -> None:
+    page = blocks("docs/how-to/watch-an-endpoint.md")
+    [toml] = [each for each in page if each.language == "toml"]
+    instead(asked.folder, toml, "monitor")
+    assert asked.play(page) == 2
+    assert "plan=pro" in (asked.folder / "quality.csv").read_text(encoding="utf-8")
+
+
+def test_be_told_of_what_matters(asked, blocks) -> None:
+    page = blocks("docs/how-to/be-told-of-what-matters.md")
+    assert asked.play(page) >= 5
+
+
+def test_keep_a_promise(asked, blocks) -> None:
+    page = blocks("docs/how-to/keep-a-promise.md")
+    [toml] = [each for each in page if each.language == "toml"]
+    instead(asked.folder, toml, "slo", "monitor")
+    assert asked.play(page) == 3
+    assert (asked.folder / "monitoring/mlwright.rules.yml").is_file()
+
+
+def test_retrain_for_a_reason(asked, blocks) -> None:
+    page = blocks("docs/how-to/retrain-for-a-reason.md")
+    [toml] = [each for each in page if each.language == "toml"]
+    instead(asked.folder, toml, "retrain", "monitor")
+    assert asked.play(page) == 3
 
 
 def mlruns(place: Path) -> None:

@@ -13,7 +13,7 @@ _TREES: Final = 40
 _LEAVES: Final = 15
 _BINS: Final = 63
 _RATE: Final = 0.15
-_ALONE: Final = 200_000
+_ALONE: Final = 500_000
 """Cells (rows × columns) up to which one thread is as fast: more of them wait for each other, and on a busy machine
 they do little else. Sums do not depend on the number of processors then either."""
 

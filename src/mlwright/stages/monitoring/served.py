@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from math import sqrt
 from typing import Final
 
@@ -10,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlwright.model.checking import Age, ColumnSkew, DataQuality, SkewReport, Violation, Volume
+from mlwright.model.durations import format_duration
 from mlwright.model.monitoring import AlertLevel
 from mlwright.stages.monitoring.alerts import MIN_ROWS, AlertAction, AlertDecision
 from mlwright.stages.monitoring.diagnosis.mismatch import differing, hint
@@ -19,6 +21,7 @@ BROKEN: Final = 0.05
 _Z: Final = 1.959963984540054
 _DAYS: Final = 7
 """Days before that are needed before a day can be unusual."""
+_DAY: Final = timedelta(days=1)
 _MANY: Final = 20.0
 _FAR: Final = 5.0
 """Robust standard deviations; days are few and not normal."""
@@ -216,11 +219,16 @@ def _aged(quality: DataQuality, age: Age) -> AlertDecision:
         rule=f"freshness.{age.view}",
         action=AlertAction.FIRE if age.stale else AlertAction.RESOLVE,
         level=AlertLevel.TICKET,
-        summary=f"The newest value of feature view {age.view}, which {quality.endpoint} asks, is {age.age} old: "
-        f"{verdict} (ttl {age.limit}).",
+        summary=f"The newest value of feature view {age.view}, which {quality.endpoint} asks, is {_long(age.age)} old: "
+        f"{verdict} (ttl {format_duration(age.limit)}).",
         evidence={"view": age.view, "age_s": age.age.total_seconds(), "ttl_s": age.limit.total_seconds()},
         next_command=f"mlwright features {age.view}",
     )
+
+
+def _long(span: timedelta) -> str:
+    """About how long: ``5.2 days``, ``3.0 h``."""
+    return f"{span / _DAY:.1f} days" if span >= 2 * _DAY else f"{span / timedelta(hours=1):.1f} h"
 
 
 def _wilson(hits: int, of: int) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from mlwright.stages.monitoring.crossfit import ROWS
 from mlwright.stages.monitoring.diagnosis.case import Case, Task
 from mlwright.stages.monitoring.diagnosis.changed import what_changed
 from mlwright.stages.monitoring.diagnosis.feedback import feedback_loop
+from mlwright.stages.monitoring.diagnosis.figures import percent
 from mlwright.stages.monitoring.diagnosis.findings import Findings
 from mlwright.stages.monitoring.diagnosis.integrity import integrity
 from mlwright.stages.monitoring.diagnosis.labelling import check_labels
@@ -23,13 +24,13 @@ from mlwright.stages.monitoring.diagnosis.mixture import mix_or_rate
 from mlwright.stages.monitoring.diagnosis.priors import label_shift
 from mlwright.stages.monitoring.diagnosis.reality import LOSSES, Reality, is_real
 from mlwright.stages.monitoring.diagnosis.refit import refit
-from mlwright.stages.monitoring.diagnosis.repairing import Repairing
+from mlwright.stages.monitoring.diagnosis.repairing import COUNTS, Repairing
 from mlwright.stages.monitoring.diagnosis.replay import Replay, replay
 from mlwright.stages.monitoring.diagnosis.rows import canonical
 from mlwright.stages.monitoring.diagnosis.skew import skew
 from mlwright.stages.monitoring.diagnosis.slices import slices
 from mlwright.stages.monitoring.diagnosis.standing import auc
-from mlwright.stages.monitoring.diagnosis.verdict import SOME, Judgement, judge
+from mlwright.stages.monitoring.diagnosis.verdict import LEFT, Judgement, judge
 from mlwright.stages.monitoring.diagnosis.words import commands, limits, summary, suspects, would_change
 
 Progress = Callable[[str, int, int], None]
@@ -65,7 +66,7 @@ def diagnose(case: Case, learner: Learner, *, progress: Progress | None = None) 
     told("S0")
     real = is_real(canonical(case))
     found, state = _defects(real, learner, told)
-    if found.rest_proven and found.rest is not None and found.rest.value >= SOME and not _unusable(found):
+    if found.rest_proven and found.rest is not None and found.rest.value >= LEFT and not _unusable(found):
         found = _world(found, state, told)
     judged = judge(found)
     return _sealed(_report(real.case, found, judged))
@@ -96,11 +97,17 @@ def _defects(real: Reality, learner: Learner, told: Callable[[str], None]) -> tu
     told("S3")
     skewed = skew(state.case, learner, state.drop() if proven else real.drop)
     if proven:
+        copied = case.recomputed_rows
+        if copied is not None and skewed.recovered is not None and skewed.recovered.value >= COUNTS:
+            state.only(copied)
         _apply(state, skewed.repaired, skewed.recovered, Cause.SKEW, skewed.test)
     told("S4")
     whole = integrity(state.case, learner, state.drop() if proven else real.drop)
     if proven:
-        _apply(state, whole.repaired, whole.recovered, Cause.QUALITY, whole.test)
+        # rows that could not be recomputed have the fault of those that could
+        same = {each.column for each in whole.suspects} <= {each.column for each in skewed.suspects}
+        rest_of = Cause.SKEW if same and whole.suspects else Cause.QUALITY
+        _apply(state, whole.repaired, whole.recovered, rest_of, whole.test)
         _suspected_scores(state, again)
     left = state.drop() if proven else real.drop
     found = Findings(
@@ -231,7 +238,7 @@ def _unasked(id: str, title: str, found: Findings) -> Test:
         text = "not asked: the labels say nothing"
     else:
         rest = found.rest
-        share = f"{rest.value:.0%} of the drop" if rest is not None else "nothing"
+        share = f"{percent(max(rest.value, 0.0))} of the drop" if rest is not None else "nothing"
         text = (
             f"not asked: after the repairs {share} is left, which is within chance or too little to explain"
         )

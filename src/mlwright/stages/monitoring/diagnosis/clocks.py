@@ -22,8 +22,8 @@ _SUMMER: Final = 1.0
 _FOLLOWS: Final = 0.6
 """Share of rows at one distance from the event time from which a column is taken for made of it."""
 _LEAST: Final = 0.12
-_GAP: Final = 20.0
-"""Chi-squared by which the next turn has to be worse: 1 to 22,000 of likelihoods."""
+_GAP: Final = 10.0
+"""Chi-squared by which every other turn has to be worse: likelihoods of 150 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,24 +85,26 @@ def cycle(column: Column) -> Cycle | None:
     if column.kind is not Kind.NUMBER:
         return None
     old, new = column.sampled()
-    if len(old) < _FEWEST or len(new) < _FEWEST:
+    if min(len(old), len(new)) < _FEWEST:
         return None
     low, high = min(old[0], new[0]), max(old[-1], new[-1])
-    if low < 0 or high > 23:
-        return None
     values = np.unique(old)
-    if (values != np.round(values)).any():
+    if low < 0 or high > 23 or (values != np.round(values)).any():
         return None
     name = column.name.lower()
     called_hour = "hour" in name or name.endswith(("_hr", "hod")) or name == "hr"
     if len(values) == 24 or (len(values) >= 12 and called_hour):
         return Cycle(period=24, first=0, unit="h")
-    if len(values) == 7 and any(
-        part in name for part in ("weekday", "dow", "day_of_week", "dayofweek", "wday")
-    ):
-        return Cycle(period=7, first=int(values[0]), unit="day") if high - low == 6 else None
+    return _date(name, int(low), int(high), len(values))
+
+
+def _date(name: str, low: int, high: int, values: int) -> Cycle | None:
+    """A weekday, all seven of which occur, or a month, by the name."""
+    week = any(part in name for part in ("weekday", "dow", "day_of_week", "dayofweek", "wday"))
+    if week and values == 7 and high - low == 6:
+        return Cycle(period=7, first=low, unit="day")
     if "month" in name and low in (0, 1) and high - low == 11:
-        return Cycle(period=12, first=int(low), unit="month")
+        return Cycle(period=12, first=low, unit="month")
     return None
 
 
@@ -129,7 +131,7 @@ def rotation(before: Floats, now: Floats, period: int = 24) -> int | None:
         return None
     # the turns beside it must be worse for sure, or a smooth drift could pass for one
     chi = _chi(turned, was, len(old), len(new))
-    if np.delete(chi, best).min() < 1.3 * chi[best] + _GAP:
+    if np.delete(chi, best).min() < 1.2 * chi[best] + _GAP:
         return None
     return best if best <= period // 2 else best - period
 

@@ -110,15 +110,15 @@ def _selection(sample: Sample) -> tuple[bool, float]:
     score, known = sample.score[rows], np.isfinite(sample.label[rows])
     if len(score) < FEW or not FEW / 2 <= known.sum() <= _COMPLETE * len(known):
         return False, 0.0
-    if score.min() < 0 or score.max() > 1:
-        return False, 0.0
     edges = np.unique(np.quantile(score, np.arange(1, _BINS) / _BINS))
     at = np.searchsorted(edges, score, "left")
     size, labelled = np.bincount(at), np.bincount(at, known)
     share, whole = labelled / np.maximum(size, 1), float(known.mean())
     chi2 = float((size * (share - whole) ** 2).sum() / (whole * (1 - whole)))
-    doubt = score * (1 - score)
     uneven = chi2 > _UNEVEN and float(share.max() - share.min()) > _APART
+    if score.min() < 0 or score.max() > 1:  # no probability: what it expects of itself is not known
+        return uneven, 0.0
+    doubt = score * (1 - score)
     return uneven, float(doubt[known].mean() - doubt.mean()) if uneven else 0.0
 
 

@@ -13,6 +13,7 @@ from mlwright.ports.learner import Learner
 from mlwright.stages.monitoring.diagnosis import clocks, levels, missing, repeats, staleness, units
 from mlwright.stages.monitoring.diagnosis.case import Case
 from mlwright.stages.monitoring.diagnosis.columns import Column, column, columns
+from mlwright.stages.monitoring.diagnosis.figures import portion
 from mlwright.stages.monitoring.diagnosis.repairs import Fault, Guesses, judge, weigh
 from mlwright.stages.monitoring.diagnosis.surrogate import rescorer
 from mlwright.stages.monitoring.encoding import Kind, kind_of
@@ -60,7 +61,7 @@ def integrity(case: Case, learner: Learner, drop: Estimate) -> Integrity:
     text = "; ".join(f"{one.column}: {one.text}" for one in found.suspects[:3])
     if found.recovered is not None:
         numbers["recovered"] = found.recovered.value
-        text += f". Repaired, {found.recovered.value:.0%} of the drop goes away"
+        text += f". Repaired, {portion(found.recovered)} of the drop goes away"
     if scorer is not None:
         numbers["fidelity"] = scorer.fidelity
     needs = () if scorer is not None and scorer.trusted else ("the recorded model, to score the repairs",)

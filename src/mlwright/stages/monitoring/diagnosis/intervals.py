@@ -154,10 +154,12 @@ def _drawn(blocks: int, seed: int, draws: int) -> Floats:
 def _drawn_of(known: bytes, draws: int) -> Floats:
     """How often each of some clusters, told by their numbers, is in each draw, shape (draws, clusters)."""
     numbers = np.frombuffer(known, dtype=np.uint64)
-    found = np.column_stack([np.random.default_rng([int(each), draws]).poisson(1.0, draws) for each in numbers])
-    found = found.astype(np.float64)
-    found.flags.writeable = False
-    return found
+    found = np.column_stack(
+        [np.random.default_rng([int(each), draws]).poisson(1.0, draws) for each in numbers]
+    )
+    drawn: Floats = found.astype(np.float64)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _grouped(

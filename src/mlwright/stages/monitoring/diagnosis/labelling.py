@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlwright.model.diagnosis import Outcome, Test
 from mlwright.model.monitoring import Estimate
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Sample, Task
+from mlwright.stages.monitoring.diagnosis.figures import portion
 from mlwright.stages.monitoring.diagnosis.intervals import means, share
 from mlwright.stages.monitoring.diagnosis.standing import auc, calibrated, distance, factor
 
@@ -281,7 +282,7 @@ def _sources(case: Case) -> Iterator[LabelFault]:
             continue
         yield LabelFault(
             text=f"source {name!r} gives {rows[known].mean():.0%} of the labels; without them "
-            f"{recovered.value:.0%} of the drop is gone",
+            f"{portion(recovered)} of the drop is gone",
             rows=float(rows[known].mean()),
             label=right,
             recovered=recovered,

@@ -12,6 +12,7 @@ from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Fitted, Learner
 from mlwright.stages.monitoring.crossfit import Domain, cross_fitted, domain, folds_of
 from mlwright.stages.monitoring.diagnosis.case import Case, Task
+from mlwright.stages.monitoring.diagnosis.figures import portion
 from mlwright.stages.monitoring.diagnosis.intervals import Means, interval, means
 from mlwright.stages.monitoring.diagnosis.labelled import NO_DROP, Sides, proven, sides, untested
 from mlwright.stages.monitoring.expected import calibrator, expected_binary
@@ -376,8 +377,8 @@ def _text(
     mix: Estimate, rate: Estimate, gap: float, terms: tuple[Estimate, ...], shared: float, strange: float
 ) -> str:
     said = (
-        f"{mix.value:.0%} of the drop ({mix.lower:.0%} to {mix.upper:.0%}) is other cases, {rate.value:.0%} "
-        f"({rate.lower:.0%} to {rate.upper:.0%}) worse answers to the same cases. "
+        f"{portion(mix)} of the drop is other cases, {portion(rate)} "
+        f"worse answers to the same cases. "
         f"The loss is {gap:+.4f} off what was to be expected of these cases."
     )
     if terms:

@@ -11,6 +11,7 @@ from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Learner
 from mlwright.stages.monitoring.crossfit import domain
 from mlwright.stages.monitoring.diagnosis.case import Case, Task
+from mlwright.stages.monitoring.diagnosis.figures import portion
 from mlwright.stages.monitoring.diagnosis.intervals import means, share
 from mlwright.stages.monitoring.diagnosis.labelled import Labelled, Sides, proven, sides, untested
 
@@ -36,9 +37,7 @@ class LabelShift:
     """Share of the drop that goes away when the scores are corrected for the new prior; None where it cannot be."""
 
 
-def label_shift(
-    case: Case, learner: Learner, drop: Estimate, marginal: Estimate | None = None
-) -> LabelShift:
+def label_shift(case: Case, learner: Learner, drop: Estimate, marginal: Estimate | None = None) -> LabelShift:
     """Look for a changed prior with unchanged classes, and correct the scores for it.
 
     Under label shift the features tell the two samples apart only by what they tell of the class: a domain classifier
@@ -69,7 +68,9 @@ def label_shift(
     numbers |= {f"rate of {name:g} before": rate for name, rate in old.items()}
     numbers["moved"] = move
     if move <= LEAST_MOVE or not chance:
-        return _clear(numbers, f"The shares of the classes moved by at most {move:.3f}, which is little or chance.")
+        return _clear(
+            numbers, f"The shares of the classes moved by at most {move:.3f}, which is little or chance."
+        )
     if marginal is None:
         marginal = _told(case, learner, both.before, both.now, both, 0)
     numbers["domain AUC"] = marginal.value
@@ -255,8 +256,5 @@ def _text(
         )
     said = f"The share of a class moved by {move:.3f} and the classes look as they did. {told}."
     if recovered is not None:
-        said += (
-            f" Scores corrected for the new share take back {recovered.value:.0%} of the drop "
-            f"({recovered.lower:.0%} to {recovered.upper:.0%})."
-        )
+        said += f" Scores corrected for the new share take back {portion(recovered)} of the drop."
     return said

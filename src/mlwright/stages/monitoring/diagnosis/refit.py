@@ -13,6 +13,7 @@ from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Fitted, Learner
 from mlwright.stages.monitoring.crossfit import cross_fitted, folds_of, sampled, shuffled_predictions
 from mlwright.stages.monitoring.diagnosis.case import Case, Task
+from mlwright.stages.monitoring.diagnosis.figures import percent, portion
 from mlwright.stages.monitoring.diagnosis.intervals import interval, means, share
 from mlwright.stages.monitoring.diagnosis.labelled import NO_DROP, Labelled, Sides, proven, sides, untested
 
@@ -349,11 +350,11 @@ def _text(
     gain: Estimate, total: Estimate, needed: int | None, suspects: tuple[Suspect, ...], rows: int
 ) -> str:
     said = (
-        f"A refit on {rows} current rows takes back {total.value:.0%} of the drop ({total.lower:.0%} to "
-        f"{total.upper:.0%}), beside a refit on as many reference rows."
+        f"A refit on {rows} current rows takes back {portion(total)} of the drop, "
+        f"beside a refit on as many reference rows."
     )
     if gain is not total:
-        said += f" Only {gain.value:.0%} is new; the rest is had by leaning less on features that faded."
+        said += f" Only {percent(gain.value)} is new; the rest is had by leaning less on features that faded."
     if needed is not None:
         said += (
             f" By the learning curve about {needed} current labels are enough for half of it (extrapolated)."

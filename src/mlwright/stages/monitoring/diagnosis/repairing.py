@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mlwright.model.diagnosis import Cause
 from mlwright.model.monitoring import Estimate
@@ -14,6 +15,7 @@ from mlwright.stages.monitoring.diagnosis.findings import Repair
 from mlwright.stages.monitoring.diagnosis.intervals import Means, difference, means, share
 from mlwright.stages.monitoring.diagnosis.surrogate import Rescorer, rescorer
 
+_FEWEST: Final = 100
 COUNTS: Final = 0.05
 """A repair that recovers less of the drop is not applied."""
 
@@ -74,6 +76,14 @@ class Repairing:
         if claim is not None and not applied and claim.value * before >= COUNTS:
             # the link compares with intact rows where no repair can bring the values back
             self.claim(cause, claim, text, sure=False)
+
+    def only(self, rows: NDArray[np.bool_]) -> None:
+        """Judge by these rows from now on: the others may have a fault that cannot be repaired in them."""
+        label = np.where(rows, self.case.current.label, np.nan)
+        if int(np.isfinite(label).sum()) < _FEWEST:
+            return
+        self.case = replace(self.case, current=replace(self.case.current, label=label))
+        self.losses = [np.where(rows, loss, np.nan) for loss in self.losses]
 
     def claim(self, cause: Cause, claim: Estimate, text: str, *, sure: bool) -> None:
         """Take a link's own share of what is left, without rows that could be repaired."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlwright.model.diagnosis import Outcome, Test
 from mlwright.model.monitoring import Estimate
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Sample, Task
+from mlwright.stages.monitoring.diagnosis.figures import portion
 from mlwright.stages.monitoring.diagnosis.intervals import means, share
 from mlwright.stages.monitoring.diagnosis.labelling import check_labels
 from mlwright.stages.monitoring.diagnosis.standing import factor
@@ -95,7 +96,7 @@ def replay(case: Case, surrogate: Callable[[], Rescorer | None] = lambda: None) 
         outcome=Outcome.FOUND,
         text=f"{now:.0%} of the rows were answered otherwise than the recorded model answers on the same inputs"
         + (f" ({worst})" if worst else "")
-        + f"; with its answers {recovered.value:.0%} of the drop is gone",
+        + f"; with its answers {portion(recovered)} of the drop is gone",
         numbers=numbers | {"recovered": recovered.value},
         assumption="the logged inputs are what the model was given",
     )
@@ -229,7 +230,7 @@ def _suspected(case: Case, text: str, score: Floats, *, rows: float, known: bool
             id="S2",
             title=_TITLE,
             outcome=Outcome.FOUND,
-            text=f"{text}; {'put right' if known else 'without those rows'}, {recovered.value:.0%} of the drop is gone",
+            text=f"{text}; {'put right' if known else 'without those rows'}, {portion(recovered)} of the drop is gone",
             numbers={"rows": rows, "recovered": recovered.value},
             needs=("the recorded model of the endpoint, to be run on logged inputs",),
             assumption="seen in the logged scores alone",

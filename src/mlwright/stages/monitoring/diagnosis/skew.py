@@ -11,6 +11,7 @@ from mlwright.model.diagnosis import Outcome, Suspect, Test
 from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Learner
 from mlwright.stages.monitoring.diagnosis.case import Case
+from mlwright.stages.monitoring.diagnosis.figures import portion
 from mlwright.stages.monitoring.diagnosis.mismatch import differing, hint
 from mlwright.stages.monitoring.diagnosis.repairs import Judge, Rows, by_weight, judge
 from mlwright.stages.monitoring.diagnosis.surrogate import rescorer
@@ -107,7 +108,7 @@ def _found(
             Suspect(
                 column=name,
                 mechanism=named.mechanism,
-                text=f"{named.text}; {mismatch[name]:.1%} of the recomputed rows differ",
+                text=f"{named.text}; {_rows(mismatch[name])} recomputed rows differ",
                 rows=mismatch[name],
                 factor=named.factor,
                 recovered=_recovered(by_rows, one, apart[name]) if place < _SCORED else None,
@@ -119,7 +120,7 @@ def _found(
     text = "; ".join(f"{one.column}: {one.text}" for one in suspects[:3])
     if recovered is not None:
         numbers["recovered"] = recovered.value
-        text += f". With the recomputed values {recovered.value:.0%} of the drop goes away"
+        text += f". With the recomputed values {portion(recovered)} of the drop goes away"
     if scorer is None or not scorer.trusted:
         needs = (*needs, "the recorded model, to score the recomputed values")
     if scorer is not None:
@@ -135,6 +136,10 @@ def _found(
         assumption="the recomputed values are the right ones, as of the event time",
     )
     return Skew(mismatch=mismatch, suspects=tuple(suspects), recovered=recovered, repaired=whole, test=test)
+
+
+def _rows(part: float) -> str:
+    return "all" if part >= 0.9995 else f"{part:.1%} of the"
 
 
 def _recovered(by_rows: Judge, frame: pl.DataFrame, touched: Rows) -> Estimate | None:

@@ -96,7 +96,8 @@ def case_of(
     read, sides, copy, copied = _read((reference, current), roles, recomputed, task)
     return Case(
         task=read, reference=sides[0], current=sides[1], subject=subject, recomputed=copy, recomputed_rows=copied,
-        model=model, model_known=model_known, happenings=happenings, horizon=horizon, now=now, threshold=threshold, level=level, seed=seed,
+        model=model, model_known=model_known, happenings=happenings, horizon=horizon, now=now, threshold=threshold,
+        level=level, seed=seed,
         keep_texts=tuple(each for each in keep_texts if each in sides[0].features.columns),
     )  # fmt: skip
 

@@ -7,14 +7,21 @@ doubt the answer is ``mixed`` or ``cannot say``: a wrong verdict that sounds sur
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from mlwright.model.diagnosis import Cause, Outcome, Share, Sureness
 from mlwright.model.monitoring import Estimate
+from mlwright.stages.monitoring.diagnosis.figures import percent, portion
 from mlwright.stages.monitoring.diagnosis.findings import Findings, Repair
 
 CARRIES: Final = 0.5
 """A cause that carries more than half of the drop is the verdict, if nothing else carries much."""
 SOME: Final = 0.2
 """A share below which a second cause is not one."""
+LEFT: Final = 0.1
+"""A rest that is proven and larger is looked into, and a verdict that leaves it is not sure."""
+FELL: Final = 0.3
+"""Share of labels known less than before from which no verdict on the world is sure."""
 DOMINANT: Final = 0.6
 GAIN: Final = 0.35
 NO_GAIN: Final = 0.15
@@ -68,7 +75,9 @@ def _no_drop(found: Findings, answer: str) -> Judgement:
         return Judgement(
             cause=Cause.NO_EVIDENCE, sureness=Sureness.SURE, why="quality has become better, not worse"
         )
-    sharp = real.loss_before > 0 and real.detectable <= 0.15 * real.loss_before
+    # an estimate of more than a standard error above 0 is no evidence, but no all-clear either
+    calm = real.drop.value <= (real.drop.upper - real.drop.value) / 2
+    sharp = calm and real.loss_before > 0 and real.detectable <= 0.15 * real.loss_before
     why = f"what was seen is within chance; a drop of {real.detectable:.3g} would have shown"
     return Judgement(cause=Cause.NO_EVIDENCE, sureness=Sureness.SURE if sharp else Sureness.LIKELY, why=why)
 
@@ -94,7 +103,7 @@ def _merged(repairs: tuple[Repair, ...]) -> list[Share]:
 def _world(found: Findings) -> list[Share]:
     """What is left after the repairs, split by S5 to S9."""
     left = found.rest.value if found.rest is not None else 1.0
-    if not found.rest_proven or left < SOME or found.mixture is None:
+    if not found.rest_proven or left < LEFT or found.mixture is None:
         return []
     shift, mixture = found.shift, found.mixture
     if shift is not None and shift.shifted and not found.ranking_lost:
@@ -103,7 +112,7 @@ def _world(found: Findings) -> list[Share]:
         back = (
             ""
             if shift.recovered is None
-            else f"; correcting the scores for it takes back {shift.recovered.value:.0%}"
+            else f"; correcting the scores for it takes back {portion(shift.recovered)}"
         )
         return [
             Share(
@@ -133,11 +142,11 @@ def _population(found: Findings) -> Share:
         return Share(cause=broken, share=_of_rest(found, mixture.mix), text=text)
     unseen = mixture.unseen
     if unseen is not None and unseen.value >= CARRIES and unseen.lower > SOME:
-        text = f"rows of which the reference has next to none carry {unseen.value:.0%} of what S5 splits"
+        text = f"rows of which the reference has next to none carry {portion(unseen)} of it"
         return Share(cause=Cause.UNSEEN, share=_of_rest(found, mixture.mix), text=text)
     loop, drop = found.loop, found.reality.drop.value
     if loop is not None and loop.selective and loop.selection >= CARRIES * drop:
-        text = f"labels are known of the harder answers: choosing them makes {loop.selection / drop:.0%} of the drop"
+        text = f"labels are known of the harder answers: choosing them makes {percent(loop.selection / drop)} of it"
         return Share(cause=Cause.FEEDBACK, share=_of_rest(found, mixture.mix), text=text)
     text = "cases that the model knows to be harder are more frequent"
     return Share(cause=Cause.HARDER, share=_of_rest(found, mixture.mix), text=text)
@@ -149,14 +158,9 @@ def _answers(found: Findings) -> list[Share]:
     assert mixture is not None
     assert mixture.rate is not None
     rate = _of_rest(found, mixture.rate)
-    outside = mixture.unseen
-    if outside is not None and outside.value >= CARRIES and outside.lower > SOME:
-        # "the same cases" does not hold there, so that it cannot be the answers to them that changed
-        text = f"rows of which the reference has next to none carry {outside.value:.0%} of what S5 splits"
-        broken = _lost_to(found)
-        if broken is not Cause.LOST:  # they are strange because a feature is
-            return [Share(cause=broken, share=rate, text=f"{text}, and a feature of them is broken")]
-        return [Share(cause=Cause.UNSEEN, share=rate, text=text)]
+    strange = _strange(found, rate)
+    if strange is not None:
+        return [strange]
     if gain is None:
         return [
             Share(cause=Cause.OPEN, share=rate, text="worse answers to the same cases, no refit to tell why")
@@ -166,19 +170,31 @@ def _answers(found: Findings) -> list[Share]:
             Share(cause=Cause.FEEDBACK, share=rate, text="worse where the model chose, not where it explored")
         ]
     if gain.value >= GAIN:
-        text = f"the same cases have other outcomes; a refit takes back {gain.value:.0%}"
+        text = f"the same cases have other outcomes; a refit takes back {portion(gain)}"
         return [Share(cause=Cause.CONCEPT, share=rate, text=text)]
     if gain.value < NO_GAIN:
-        text = f"the features tell less of the outcome; a refit takes back {max(gain.value, 0):.0%}"
+        text = f"the features tell less of the outcome; a refit takes back {percent(max(gain.value, 0.0))}"
         return [Share(cause=_lost_to(found), share=rate, text=text)]
     part = gain.value / GAIN
     concept = Share(
         cause=Cause.CONCEPT,
         share=_scaled(rate, part),
-        text=f"a refit takes back {gain.value:.0%}, too little to be sure",
+        text=f"a refit takes back {portion(gain)}, too little to be sure",
     )
     lost = Share(cause=_lost_to(found), share=_scaled(rate, 1 - part), text="the rest no refit takes back")
     return [concept, lost]
+
+
+def _strange(found: Findings, rate: Estimate) -> Share | None:
+    """The rate term where it lies on rows outside the reference: "the same cases" does not hold there."""
+    outside = found.mixture.unseen if found.mixture is not None else None
+    if outside is None or outside.value < CARRIES or outside.lower <= SOME:
+        return None
+    text = f"rows of which the reference has next to none carry {portion(outside)} of it"
+    broken = _lost_to(found)
+    if broken is not Cause.LOST:  # they are strange because a feature is
+        return Share(cause=broken, share=rate, text=f"{text}, and a feature of them is broken")
+    return Share(cause=Cause.UNSEEN, share=rate, text=text)
 
 
 def _lost_to(found: Findings) -> Cause:
@@ -226,7 +242,7 @@ def _weighed(found: Findings, shares: tuple[Share, ...]) -> Judgement:
         return Judgement(cause=cause, sureness=Sureness.OPEN, why=why, shares=shares)
     if others and others[0].share.value > _second_limit(top):
         why = "several causes carry the drop: " + ", ".join(
-            f"{each.cause} {each.share.value:.0%}" for each in (top, *others)
+            f"{each.cause} {portion(each.share)}" for each in (top, *others)
         )
         proven = all(each.share.lower > 0.05 for each in (top, others[0]))
         return Judgement(
@@ -235,6 +251,8 @@ def _weighed(found: Findings, shares: tuple[Share, ...]) -> Judgement:
     if top.cause is Cause.OPEN:
         return Judgement(cause=Cause.OPEN, sureness=Sureness.OPEN, why=top.text, shares=shares)
     sureness = _sureness(found, top, alone=not others)
+    if sureness is Sureness.SURE and _hides(found, top):
+        sureness = Sureness.LIKELY
     return Judgement(cause=top.cause, sureness=sureness, why=top.text, shares=shares)
 
 
@@ -255,7 +273,7 @@ _REPAIRED: Final = (Cause.LABELS, Cause.SERVING, Cause.SKEW, Cause.QUALITY)
 def _sureness(found: Findings, top: Share, *, alone: bool) -> Sureness:
     if top.cause in _REPAIRED:
         return _sure_of_defect(found, top) if alone else Sureness.LIKELY
-    if not alone or top.share.value < CARRIES:
+    if not alone or top.share.value < CARRIES or _labels_fell(found):
         return Sureness.LIKELY
     clean = _clean(found)
     mixture, refit = found.mixture, found.refit
@@ -278,6 +296,28 @@ def _sureness(found: Findings, top: Share, *, alone: bool) -> Sureness:
         sure = firm and found.has_copy and clean and not found.changes.at_onset
         return Sureness.SURE if sure else Sureness.LIKELY
     return Sureness.LIKELY
+
+
+def _hides(found: Findings, top: Share) -> bool:
+    """Whether a proven rest is left that the verdict does not explain.
+
+    Rows that could not be recomputed are no such rest: the share is then that of the rows that could.
+    """
+    rest = found.rest
+    if top.cause not in _REPAIRED or rest is None or not found.rest_proven:
+        return False
+    left = 1.0 - top.share.value
+    if top.cause is Cause.SKEW and found.skew.recovered is not None:
+        left = min(left, 1.0 - found.skew.recovered.value)
+    return left >= LEFT
+
+
+def _labels_fell(found: Findings) -> bool:
+    """Whether far fewer labels are known than before, or the rows with labels were chosen by the model."""
+    case = found.reality.case
+    known = [float(np.isfinite(side.label).mean()) for side in (case.reference, case.current) if len(side)]
+    fell = len(known) == 2 and known[0] - known[1] > FELL
+    return fell or (found.loop is not None and found.loop.test.outcome is Outcome.FOUND)
 
 
 def _sure_of_defect(found: Findings, top: Share) -> Sureness:

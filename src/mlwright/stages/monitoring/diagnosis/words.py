@@ -6,9 +6,10 @@ from typing import Final
 from mlwright.model.answers import NextCommand
 from mlwright.model.diagnosis import Cause, Happening, Sureness, Suspect
 from mlwright.stages.monitoring.diagnosis.case import Case
+from mlwright.stages.monitoring.diagnosis.figures import percent, portion
 from mlwright.stages.monitoring.diagnosis.findings import Findings
 from mlwright.stages.monitoring.diagnosis.reality import LOSSES
-from mlwright.stages.monitoring.diagnosis.verdict import Judgement
+from mlwright.stages.monitoring.diagnosis.verdict import LEFT, Judgement
 
 _ENDPOINT: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 _WORLD: Final = (Cause.CONCEPT, Cause.LOST, Cause.HARDER, Cause.UNSEEN, Cause.PRIOR, Cause.FEEDBACK)
@@ -40,23 +41,59 @@ def summary(case: Case, found: Findings, judged: Judgement) -> str:
         return f"{real.test.text[:1].upper()}{real.test.text[1:]}.{context}"
     since = ""
     if real.onset is not None:
-        since = f" since {real.onset.at:%Y-%m-%d %H:%M} UTC ({real.onset.shape})"
+        since = f" since {real.onset.at:%Y-%m-%d %H:%M} UTC, {real.onset.shape}"
     head = (
-        f"{LOSSES[case.task]} {real.drop.value:+.4g}{since} ({real.drop.level:.0%} interval {real.drop.lower:+.4g} to "
-        f"{real.drop.upper:+.4g})."
+        f"{LOSSES[case.task]} {real.drop.value:+.3g}{since} ({real.drop.level:.0%} interval {real.drop.lower:+.3g} to "
+        f"{real.drop.upper:+.3g})."
     )
-    sure = {Sureness.SURE: "", Sureness.LIKELY: "likely ", Sureness.OPEN: ""}[judged.sureness]
+    parts = [head]
     said = str(judged.cause)
     if judged.cause is Cause.CONCEPT and not found.has_copy:
         said = f"concept change or an upstream re-definition of {redefined(found)}"
+    sure = ", likely" if judged.sureness is Sureness.LIKELY else ""
     named = _named(found, judged.cause)
-    parts = [head, f"Verdict: {sure}{said}: {judged.why}{f' ({named})' if named else ''}."]
-    if found.changes.at_onset and judged.cause in _DEFECTS:
-        parts.append(f"At the onset: {_happened(found.changes.at_onset[0])}.")
+    why = judged.why
+    if judged.cause in (Cause.SKEW, Cause.QUALITY) and named and judged.shares:
+        part = judged.shares[0].share
+        more = "more than all of it, " if part.value > 1.05 and part.lower > 1.0 else ""
+        why = f"{more}{portion(part)}{'' if more else ' of it'} is explained by {named}{_end(found, judged)}"
+    elif named:
+        why += f" ({named})"
+    parts.append(f"{said[:1].upper()}{said[1:]}{sure}: {why.rstrip('.')}{_event(found, judged)}.")
     if judged.cause in _DEFECTS and judged.sureness is Sureness.SURE and len(judged.shares) == 1:
         parts.append("Not concept change.")
-    parts.append(_FIRST[judged.cause])
+    parts.append(f"Next: {_FIRST[judged.cause][:1].lower()}{_FIRST[judged.cause][1:]}")
     return " ".join(parts)
+
+
+def _end(found: Findings, judged: Judgement) -> str:
+    """What is left after the repair, or that nothing is."""
+    other = [each for each in judged.shares[1:] if each.share.value >= LEFT]
+    if other:
+        return f"; {portion(other[0].share)} is {other[0].cause}"
+    rest = found.rest
+    repaired = any(each.cause is judged.cause for each in found.repairs)
+    if rest is None or not repaired:
+        return ""
+    if not found.rest_proven:
+        return "; repaired, the loss is back where it was, as far as these rows can tell"
+    if judged.cause is Cause.SKEW and found.skew.recovered is not None:
+        return f"; of the rows that could be recomputed it is {portion(found.skew.recovered)}"
+    left = 1.0 - sum(each.share.value for each in judged.shares)
+    return f"; {percent(left)} is left, which nothing explains yet" if left >= LEFT else ""
+
+
+def _event(found: Findings, judged: Judgement) -> str:
+    """The change of the pipeline at the onset, and how far from it."""
+    onset = found.reality.onset
+    if not found.changes.at_onset or judged.cause not in _DEFECTS or onset is None:
+        return ""
+    first = found.changes.at_onset[0]
+    minutes = (onset.at - first.at).total_seconds() / 60
+    away = f"{abs(minutes):.0f} min" if abs(minutes) < 120 else f"{abs(minutes) / 60:.0f} h"
+    how = "in the same minute as" if abs(minutes) < 1 else f"{away} {'after' if minutes > 0 else 'before'}"
+    source = f" [{first.source}]" if first.source else ""
+    return f"; it began {how} {first.kind} {first.what}{source}"
 
 
 def would_change(case: Case, found: Findings, judged: Judgement) -> tuple[str, ...]:
@@ -93,9 +130,7 @@ def would_change(case: Case, found: Findings, judged: Judgement) -> tuple[str, .
     if judged.cause in (Cause.CONCEPT, Cause.LOST, Cause.MIXED) and found.refit is not None:
         gain = found.refit.gain
         if gain is not None and gain.lower < 0.35 < gain.upper:
-            made.append(
-                f"More labelled rows: a refit takes back between {gain.lower:.0%} and {gain.upper:.0%} of the drop"
-            )
+            made.append(f"More labelled rows: a refit takes back {portion(gain)} of the drop")
     if judged.cause in _WORLD and case.current.explored is None:
         made.append(
             "A share of traffic answered at random (1–2 %): without it a feedback loop cannot be excluded"
@@ -109,9 +144,9 @@ def would_change(case: Case, found: Findings, judged: Judgement) -> tuple[str, .
 
 def commands(case: Case, judged: Judgement) -> tuple[NextCommand, ...]:
     """Commands to type next, where the subject is an endpoint of a project."""
-    if not _ENDPOINT.match(case.subject):
+    name = case.subject.removeprefix("endpoint ")
+    if not _ENDPOINT.match(name):
         return ()
-    name = case.subject
     look = NextCommand(command=f"mlwright monitor {name} --drift", why="quality and drift over time")
     audit = NextCommand(command="mlwright audit", why="what was changed, and by whom")
     retrain = NextCommand(
@@ -184,12 +219,18 @@ def _named(found: Findings, cause: Cause) -> str:
         Cause.QUALITY: found.integrity.suspects,
         Cause.LOST: found.refit.collapsed if found.refit is not None else (),
     }.get(cause, ())
-    return "; ".join(f"`{each.column}`: {each.text}" for each in link[:2])
+    return ", and ".join(_short(each) for each in link[:2])
+
+
+def _short(each: Suspect) -> str:
+    """A feature and what is wrong with it; how that is known stands in the tests."""
+    what = each.text.split(";")[0]
+    return f"`{each.column}`: {what.removeprefix(f'{each.column} ').removeprefix(f'{each.column}: ')}"
 
 
 def _standing(found: Findings) -> str:
     """Faults of features or labels that are there although nothing fell."""
-    named = [f"`{each.column}` {each.text}" for each in (*found.skew.suspects, *found.integrity.suspects)[:3]]
+    named = [_short(each) for each in (*found.skew.suspects, *found.integrity.suspects)[:3]]
     return "; ".join([*named, *(fault.text for fault in found.labelling.faults[:1])])
 
 
