@@ -51,12 +51,12 @@ best verdict, others that are as true, and those that are fair only while they a
 statistic can tell them from the truth. A sure verdict that is none of these, or a sure defect that names a wrong
 column first, is **confidently wrong**; "mixed" and "cannot say" never are, though they may be a miss.
 
-*Held out* ({held}): no rule or threshold was changed because of them. *First look* is what was said when the chain first
-ran on them, the held-out ones once and after the others had been looked at. One answer was confidently wrong then
-(labels known only of the middle of the scores, called a harder population), and S9 asks for that now. Those who wrote
-the faults wrote the chain as well: incidents of strangers are harder. *Feature named* counts the incidents with a wrong
-or moved column whose verdict is a defect (skew or data quality): whether the first column named is the right one.
-Seconds are of one process on one core. {misses}"""
+*Held out* ({held}): no rule or threshold was changed because of them. *First look* is what was said when the
+chain first ran on them, the held-out ones once and after the others had been looked at. One answer was confidently
+wrong then (labels known only of the middle of the scores, called a harder population), and S9 asks for that now.
+Those who wrote the faults wrote the chain as well: incidents of strangers are harder. *Feature named* counts the
+incidents with a wrong or moved column whose verdict is a defect (skew or data quality): whether the first column named
+is the right one. Seconds are of one process on one core. {misses}"""
 
 CONFUSION = """\
 The same runs: what was put in, by rows, against the verdict, by columns. "with" and "without" is the second copy of the
