@@ -87,7 +87,10 @@ _SEEN = {
     Kind.SENTINEL: ("sentinel", "default", "constant", "range"),
     Kind.CONSTANT: ("constant", "default", "sentinel"),
     Kind.LEVELS: ("new levels", "recoded"),
-    Kind.ZONE: ("time zone", "offset", "differs"),
+    Kind.ZONE: ("time zone",),
+    Kind.OFFSET: ("offset", "scale"),
+    Kind.STALE: ("stale", "lag"),
+    Kind.JOIN: ("join",),
 }
 
 
@@ -129,6 +132,7 @@ def _hidden(world: str, kind: Kind, what: str, fault: Fault, *columns: str) -> I
         accept=BROKEN_UNKNOWN,
         hedged=(CONCEPT,),
         columns=columns,
+        mechanisms=_SEEN.get(kind, ()),
         why="marginals are intact: only a second copy can prove it, and a refit gains little",
     )
     yield one

@@ -11,7 +11,7 @@ from mlwright.model.diagnosis import Cause, Diagnosis, Happening, Sureness
 from mlwright.stages.monitoring.diagnosis.case import Case, Sample
 from mlwright.stages.monitoring.diagnosis.chain import diagnose
 
-from .corpus import Incident
+from .corpus import Incident, Kind
 from .faults import Served, served
 from .worlds import world
 from .worlds.base import CURRENT_DAYS, DAY, REFERENCE_DAYS, START, Random, World
@@ -112,6 +112,8 @@ class Judged:
     best: bool
     column_right: bool | None
     """Whether the first column that it names is a right one; None where there is none to name."""
+    mechanism_right: bool | None
+    """Whether what it says is wrong with that column is; None where that is not known, or the column is not right."""
     wrong: bool
     """Confidently wrong: sure, and neither true nor a confession that it cannot be told."""
     drop: float
@@ -124,11 +126,16 @@ def judge(incident: Incident, found: Diagnosis) -> Judged:
     verdict = found.verdict
     columns = [each.column for each in found.suspects]
     fair = verdict in incident.accept or (verdict in incident.hedged and not sure)
+    if incident.kind is Kind.RECODE and verdict is Cause.CONCEPT:
+        fair = fair and "re-definition" in found.summary  # the other reading must be told
     defect = verdict in DEFECTS
     named = columns[:1] == [] or columns[0] in incident.columns
+    mechanism_right = None
     column_right = None
     if incident.columns and defect:
         column_right = bool(columns) and columns[0] in incident.columns
+        if column_right and incident.mechanisms:
+            mechanism_right = found.suspects[0].mechanism in incident.mechanisms
     confessed = verdict in (Cause.MIXED, Cause.OPEN)
     misnamed = defect and not (bool(columns) and named)
     return Judged(
@@ -139,6 +146,7 @@ def judge(incident: Incident, found: Diagnosis) -> Judged:
         right=fair and not misnamed,
         best=verdict == incident.accept[0] and not misnamed,
         column_right=column_right,
+        mechanism_right=mechanism_right,
         wrong=sure and not confessed and (not fair or misnamed),
         drop=found.drop.value,
         summary=found.summary,

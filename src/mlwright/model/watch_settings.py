@@ -44,8 +44,6 @@ class MonitorSettings:
     """Column whose rows are not independent, which intervals resample by; None: days (see the interval's text)."""
     group: str | None = None
     """Column that names the query or user within which a ranking orders its answers."""
-    season: timedelta | None = None
-    """Length of a season: drift is also compared with the same time one season ago, where history reaches so far."""
     skew_rows: int = 2000
     """Served rows that are recomputed offline at each look; 0: none."""
     skew_limit: float = 0.01

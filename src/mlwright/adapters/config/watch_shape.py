@@ -46,9 +46,6 @@ class MonitorTable(Table):
     group: Annotated[
         ColumnName | None, Field(description="Column of the query or user that a ranking is for.")
     ] = None
-    season: Annotated[
-        Duration | None, Field(description="Drift is also compared with the same time one season ago.")
-    ] = None
     skew_rows: Annotated[
         int, Field(ge=0, description="Served rows that are recomputed offline at each look.")
     ] = MonitorSettings().skew_rows

@@ -72,13 +72,20 @@ def _shape(features: Floats, categorical: Sequence[int], seed: int) -> dict[str,
         "max_iter": _TREES,
         "max_leaf_nodes": _LEAVES,
         "min_samples_leaf": max(20, len(features) // 400),
-        "max_bins": _BINS,
+        "max_bins": _bins(features, categorical),
         "learning_rate": _RATE,
         "l2_regularization": 1.0,
         "early_stopping": False,
         "categorical_features": list(categorical) or None,
         "random_state": seed,
     }
+
+
+def _bins(features: Floats, categorical: Sequence[int]) -> int:
+    """As few as serve; a column of codes needs one for each."""
+    codes = features[:, list(categorical)]
+    known = codes[np.isfinite(codes)]
+    return max(_BINS, int(known.max()) + 1) if len(known) else _BINS
 
 
 def _filled(features: Floats) -> Floats:

@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 
 from mlwright.doors.cli.show import pairs, table
 from mlwright.model.checking import DataQuality
+from mlwright.model.durations import format_duration
 
 
 def served_data(found: DataQuality) -> RenderableType:
@@ -24,7 +25,13 @@ def served_data(found: DataQuality) -> RenderableType:
         parts.append(table(["field", "is", "rows#", "share#"], broken, title="outside of the contract"))
     if found.ages:
         ages = [
-            (each.view, str(each.age), str(each.limit), "stale" if each.stale else "") for each in found.ages
+            (
+                each.view,
+                f"{each.age.total_seconds() / 86_400:,.1f} days",
+                format_duration(each.limit),
+                "stale" if each.stale else "",
+            )
+            for each in found.ages
         ]
         parts.append(table(["feature view", "newest value is old", "may be old", ""], ages))
     if found.skew is not None:

@@ -119,11 +119,21 @@ def _numbers(metrics: Mapping[str, Estimate]) -> tuple[str, ...]:
     return tuple(said)
 
 
+_DUE: Final = {
+    "performance": "results had got worse",
+    "drift": "the cases had changed",
+    "data": "there was enough new data",
+    "schedule": "by schedule",
+}
+
+
 def decision_words(decision: Decision) -> str:
     """What was decided, in a sentence; what has no words of its own stands as it is."""
     outcome = decision.outcome.replace("_", " ")
     if decision.kind == "diagnosis":
         return f"Somebody asked why results got worse. The answer: {outcome}."
+    if decision.kind == "trigger":
+        return f"A new model was due ({_DUE.get(outcome.partition(' ')[0], outcome)}); it was put off."
     version = version_of(outcome)
     known = {"retrain": _RETRAINS, "rollout": _TRIALS}.get(decision.kind, ())
     for start, sentence in known:

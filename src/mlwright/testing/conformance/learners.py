@@ -54,6 +54,18 @@ class LearnerConformance(Conformance):
         found = learner.regress(table, target, categorical=(3,)).predict(table)
         assert np.mean((found - target) ** 2) < 0.25 * target.var()
 
+    def test_a_column_may_have_as_many_levels_as_codes(self, learner: Learner) -> None:
+        """255 of them, every second one high; codes that were not seen are missing."""
+        random = np.random.default_rng(9)
+        table = np.column_stack([random.integers(0, 255, 6_000), random.normal(size=6_000)]).astype(
+            np.float64
+        )
+        target = (table[:, 0] % 2) * 4 + random.normal(size=6_000)
+        found = learner.regress(table, target, categorical=(0,)).predict(table)
+        assert np.mean((found - target) ** 2) < 0.6 * target.var()
+        few = learner.regress(table[:50], target[:50], categorical=(0,))
+        assert np.isfinite(few.predict(table)).all()
+
     def test_nothing_is_found_where_nothing_is(self, learner: Learner) -> None:
         """Held out, noise is noise."""
         random = np.random.default_rng(3)

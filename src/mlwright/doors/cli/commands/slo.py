@@ -66,7 +66,8 @@ def _bar(left: float | None) -> Text:
         return Text("–", style="dim")
     full = round(min(max(left, 0.0), 1.0) * _BAR)
     style = "red" if left <= 0 else "yellow" if left < 0.25 else "green"
-    return Text(f"{'█' * full}{'░' * (_BAR - full)} {max(left, -99.99):.0%}", style=style)
+    said = f"{left:.0%}" if left > -1 else f"spent {1 - left:,.0f} times"
+    return Text(f"{'█' * full}{'░' * (_BAR - full)} {said}", style=style)
 
 
 def _burn(status: ObjectiveStatus, span: timedelta) -> str | None:

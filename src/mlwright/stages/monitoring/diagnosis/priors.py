@@ -51,22 +51,14 @@ def label_shift(case: Case, learner: Learner, drop: Estimate, marginal: Estimate
         marginal: the area of a domain classifier over all rows, where there is one already.
     """
     if case.task is Task.REGRESSION:
-        return LabelShift(
-            test=untested(
-                "S6",
-                _TITLE,
-                "A number has no classes whose share could change; a shift of its distribution is in S5.",
-                "A classification",
-            )
-        )
+        text = "A number has no classes whose share could change; a shift of its distribution is in S5."
+        return LabelShift(test=untested("S6", _TITLE, text, "A classification"))
     both = sides(case)
     if min(len(both.before), len(both.now)) < FEW:
         return _unlabelled(case, both)
     old, new = _rates(both.before, both.now)
     move, chance = _largest_move(both, old, new)
-    numbers = {f"rate of {name:g}": rate for name, rate in new.items()}
-    numbers |= {f"rate of {name:g} before": rate for name, rate in old.items()}
-    numbers["moved"] = move
+    numbers = _told_rates(old, new) | {"moved": move}
     if move <= LEAST_MOVE or not chance:
         return _clear(
             numbers, f"The shares of the classes moved by at most {move:.3f}, which is little or chance."
@@ -80,29 +72,39 @@ def label_shift(case: Case, learner: Learner, drop: Estimate, marginal: Estimate
             f"The share of a class moved by {move:.3f}, but nothing in the cases moved with it: their features tell "
             f"the samples apart with AUC {marginal.value:.3f}.",
         )
-    within = _within(case, learner, both)
     recovered = _recovered(case, both, old, new)
+    return _by_classes(_within(case, learner, both), move, marginal, recovered, numbers, proven(drop))
+
+
+def _by_classes(
+    within: float | None,
+    move: float,
+    marginal: Estimate,
+    recovered: Estimate | None,
+    numbers: dict[str, float],
+    fell: bool,
+) -> LabelShift:
+    """The answer once the area within a class is known."""
     if recovered is not None:
         numbers["recovered"] = recovered.value
     if within is None:
-        test = untested(
-            "S6", _TITLE, "No class has enough rows on both sides.", f"{FEW} rows of a class on both sides"
-        )
-        return LabelShift(test=test)
+        text = "No class has enough rows on both sides."
+        return LabelShift(test=untested("S6", _TITLE, text, f"{FEW} rows of a class on both sides"))
     numbers["domain AUC within a class"] = within
     # a class that moves features a little moves the whole little: the area within has to be small beside the other
     shifted = within < WITHIN and within - 0.5 <= (marginal.value - 0.5) / 2 + _MARGIN
+    shown = recovered if fell else None
     return LabelShift(
         test=Test(
             id="S6",
             title=_TITLE,
             outcome=Outcome.FOUND if shifted else Outcome.CLEAR,
-            text=_text(move, marginal, within, recovered if proven(drop) else None, shifted=shifted),
+            text=_text(move, marginal, within, shown, shifted=shifted),
             numbers=numbers,
             assumption=_ASSUMPTION,
         ),
         shifted=shifted,
-        recovered=recovered if proven(drop) else None,
+        recovered=shown,
     )
 
 
@@ -162,6 +164,11 @@ def _rates(before: Labelled, now: Labelled) -> tuple[dict[float, float], dict[fl
         {name: float(np.mean(before.label == name)) for name in names},
         {name: float(np.mean(now.label == name)) for name in names},
     )
+
+
+def _told_rates(old: dict[float, float], new: dict[float, float]) -> dict[str, float]:
+    told = {f"rate of {name:g}": rate for name, rate in new.items()}
+    return told | {f"rate of {name:g} before": rate for name, rate in old.items()}
 
 
 def _largest_move(both: Sides, old: dict[float, float], new: dict[float, float]) -> tuple[float, bool]:

@@ -31,6 +31,7 @@ FACTORS: Final[dict[float, str]] = {
     3.280839895: "3.281: feet and metres",
     3.6: "3.6: km/h and m/s",
     28.349523: "28.35: grams and ounces",
+    30.0: "30: days and months",
 }
 _AFFINE: Final[dict[tuple[float, float], str]] = {
     (1.8, 32.0): "°C turned into °F",

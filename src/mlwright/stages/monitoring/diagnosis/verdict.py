@@ -240,7 +240,8 @@ def _weighed(found: Findings, shares: tuple[Share, ...]) -> Judgement:
             else "no test explains more than a part of the drop"
         )
         return Judgement(cause=cause, sureness=Sureness.OPEN, why=why, shares=shares)
-    if others and others[0].share.value > _second_limit(top):
+    # What does not carry half of the drop is no verdict by itself beside another cause.
+    if others and (others[0].share.value > _second_limit(top) or top.share.value < CARRIES):
         why = "several causes carry the drop: " + ", ".join(
             f"{each.cause} {portion(each.share)}" for each in (top, *others)
         )
