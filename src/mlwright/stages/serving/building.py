@@ -65,6 +65,7 @@ def built(
         reject_extra=spec.serving.edge.extra == "reject",
         whole=tuple(each.name for each in fields if each.type in WHOLE or each.type == "boolean"),
         plain=plain_type(fields, names),
+        looked=_looked(views, fields, spec.entity),
     )
     sharing = [index for index, variant in enumerate(route.variants) if variant.share > 0]
     return Generation(
@@ -76,6 +77,13 @@ def built(
         previous=_previous(arms, fields, now) if spec.serving.fallback.to == "previous" else None,
         only=sharing[0] if len(sharing) == 1 else None,
     )
+
+
+def _looked(views: Sequence[FeatureView], fields: Sequence[Field], entity: str) -> tuple[str, ...]:
+    """The keys of views that nothing else logs, each once."""
+    held = {entity, *(each.name for each in fields)}
+    keys = (name for view in views for name in view.entity if name not in held)
+    return tuple(dict.fromkeys(keys))
 
 
 def _wanted_by_challengers(helds: Sequence[Held], fields: Sequence[Field]) -> set[str]:

@@ -34,7 +34,7 @@ def served_entries(
     alone = len(scored) == 1
     for index, (arm, result) in enumerate(zip(generation.arms, scored, strict=True)):
         scores, outputs = _given(result.outputs)
-        features, matrix, names = _features(rows.batch) if index == 0 else ({}, b"", ())
+        features, matrix, names = _logged(generation, rows) if index == 0 else ({}, b"", ())
         blocks.append(
             PredictionBlock(
                 endpoint=endpoint,
@@ -64,7 +64,7 @@ def stopgap_entries(
 ) -> list[PredictionBlock]:
     """A block for each version whose answers stand in; the first holds the features and flags."""
     whose = list(zip(stopgap.variants, stopgap.refs, strict=True))
-    features, matrix, names = _features(rows.batch)
+    features, matrix, names = _logged(generation, rows)
     scores, outputs = _given(stopgap.outputs)
     blocks = []
     for index, (variant, ref) in enumerate(dict.fromkeys(whose)):
@@ -90,6 +90,18 @@ def stopgap_entries(
             )
         )
     return blocks
+
+
+def _logged(generation: Generation, rows: Rows) -> tuple[dict[str, list[object]], bytes, tuple[str, ...]]:
+    """What is kept of the inputs: those of the models, and the keys of feature views that were sent besides."""
+    features, matrix, names = _features(rows.batch)
+    for name in generation.intake.looked:
+        parts = [ask.columns.get(name) for ask in rows.asks]
+        if all(
+            part is not None for part in parts
+        ):  # one that was not sent belongs to a view that nobody asked
+            features[name] = [value for part in parts if part is not None for value in plain_values(part)]
+    return features, matrix, names
 
 
 def _features(batch: Batch) -> tuple[dict[str, list[object]], bytes, tuple[str, ...]]:

@@ -43,6 +43,8 @@ class Intake:
     """Those of ``fields`` that are whole numbers or booleans, whose type changes when one is missing."""
     plain: str | None
     """The type of a matrix that models can be given as it is; None where they need typed columns."""
+    looked: tuple[str, ...] = ()
+    """Keys of feature views that are no inputs: they are logged, so that what was looked up can be computed again."""
 
     def rows(self, asks: Sequence[Ask], now: int) -> Rows:
         """All rows of the asks as one batch.
