@@ -496,6 +496,19 @@ def _generated() -> Iterator[Incident]:
     )
     yield _world(
         "triage",
+        Kind.RECODE,
+        "code re-coded above both copies",
+        f.recoded("code", CODES),
+        QUALITY,
+        MIXED,
+        OPEN,
+        hedged=(CONCEPT,),
+        columns=("code",),
+        mechanisms=("recoded",),
+        copy="same",
+    )
+    yield _world(
+        "triage",
         Kind.UNSEEN,
         "children",
         f.unseen(0.5),
@@ -532,6 +545,19 @@ def _generated() -> Iterator[Incident]:
     )
     yield _world("triage", Kind.HARMLESS, "height in inches", f.scaled("height_cm", 1 / 2.54), NO)
     # freight, held out
+    yield _world(
+        "freight",
+        Kind.RECODE,
+        "origin re-coded above both copies",
+        f.recoded("origin", ORIGINS),
+        QUALITY,
+        MIXED,
+        OPEN,
+        hedged=(CONCEPT,),
+        columns=("origin",),
+        mechanisms=("recoded",),
+        copy="same",
+    )
     yield from _defect("freight", Kind.UNIT, "weight in pounds", f.scaled("weight_kg", 2.2046), "weight_kg")
     yield from _defect(
         "freight", Kind.UNIT, "distance in metres", f.scaled("distance_km", 1000, 0.3), "distance_km"

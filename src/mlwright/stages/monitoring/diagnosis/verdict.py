@@ -277,7 +277,7 @@ def _sureness(found: Findings, top: Share, *, alone: bool) -> Sureness:
     if not alone or top.share.value < CARRIES or _labels_fell(found):
         return Sureness.LIKELY
     clean = _clean(found)
-    mixture, refit = found.mixture, found.refit
+    mixture = found.mixture
     assert mixture is not None
     if top.cause is Cause.PRIOR:
         return Sureness.SURE if clean else Sureness.LIKELY
@@ -285,17 +285,8 @@ def _sureness(found: Findings, top: Share, *, alone: bool) -> Sureness:
         small = mixture.cbpe_gap is not None and abs(mixture.cbpe_gap) < 0.3 * found.reality.drop.value
         sure = clean and small and mixture.mix is not None and mixture.mix.lower > CARRIES
         return Sureness.SURE if sure else Sureness.LIKELY
-    if top.cause is Cause.CONCEPT:
-        gain = None if refit is None else refit.gain
-        firm = (
-            gain is not None
-            and gain.lower >= NO_GAIN
-            and mixture.rate is not None
-            and mixture.rate.lower > CARRIES
-        )
-        # nothing in (x, y) tells a silent re-definition upstream from a change of the world: only a second copy does
-        sure = firm and found.has_copy and clean and not found.changes.at_onset
-        return Sureness.SURE if sure else Sureness.LIKELY
+    # Never sure of a concept change: nothing in (x, y) tells it from a silent re-definition upstream. A second copy
+    # excludes one on the way to the model, but not one in the source that both copies are made of.
     return Sureness.LIKELY
 
 

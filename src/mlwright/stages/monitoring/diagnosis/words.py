@@ -48,8 +48,13 @@ def summary(case: Case, found: Findings, judged: Judgement) -> str:
     )
     parts = [head]
     said = str(judged.cause)
-    if judged.cause is Cause.CONCEPT and not found.has_copy:
-        said = f"concept change or an upstream re-definition of {redefined(found)}"
+    if judged.cause is Cause.CONCEPT:
+        where = (
+            "a re-definition, in the source of both copies,"
+            if found.has_copy
+            else "an upstream re-definition"
+        )
+        said = f"concept change or {where} of {redefined(found)}"
     sure = ", likely" if judged.sureness is Sureness.LIKELY else ""
     named = _named(found, judged.cause)
     why = judged.why
@@ -105,12 +110,8 @@ def would_change(case: Case, found: Findings, judged: Judgement) -> tuple[str, .
     if real.answer == "no evidence":
         return (f"More labelled rows: a drop below {real.detectable:.3g} does not show on these",)
     soft = judged.cause in (*_WORLD, Cause.MIXED, Cause.OPEN)
-    if soft and not found.has_copy:
-        named = redefined(found)
-        made.append(
-            f"A second copy of the features, recomputed offline for the same rows: it would show whether {named} "
-            "changed its meaning upstream, which labels and served features alone cannot"
-        )
+    if soft:
+        made += _copies(found, judged)
     if soft and not case.happenings:
         made.append(
             "The log of deploys, schemas and sources: something that was changed at the onset speaks for a defect"
@@ -200,6 +201,23 @@ def suspects(found: Findings, judged: Judgement) -> tuple[Suspect, ...]:
     made = {(each.column, each.mechanism): each for link in reversed(links) for each in reversed(link)}
     ordered = [each for link in links for each in link]
     return tuple(dict.fromkeys(made[each.column, each.mechanism] for each in ordered))
+
+
+def _copies(found: Findings, judged: Judgement) -> list[str]:
+    """What a second copy of the features would show, or what the one at hand cannot."""
+    named = redefined(found)
+    if not found.has_copy:
+        return [
+            (
+                f"A second copy of the features, recomputed offline for the same rows: it would show whether {named} "
+                "changed its meaning upstream, which labels and served features alone cannot"
+            )
+        ]
+    if judged.cause is not Cause.CONCEPT:
+        return []
+    return [
+        f"What {named} means in the source that both copies are made of: a re-definition there shows in neither"
+    ]
 
 
 def redefined(found: Findings) -> str:
