@@ -168,6 +168,7 @@ def test_where_nothing_happened_yet_a_word_says_so(deployed) -> None:
         **nothing,
         "maturity": None,
         "verdict": None,
+        "data": None,
         "metric": "auc",
     }
 

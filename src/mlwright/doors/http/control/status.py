@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from mlwright.model.contracts import ContractReport
 from mlwright.model.monitoring import MaturityCurve, Performance
-from mlwright.stages.monitoring.alerts import AlertDecision
+
+if TYPE_CHECKING:
+    from mlwright.stages.monitoring.alerts import AlertDecision  # data frames, which an image does not have
 
 
 class WorkerState(StrEnum):
@@ -56,7 +59,7 @@ class Looked:
     contracts_error: str | None = None
     audit_broken: int | None = None
     lately: dict[str, Performance] = field(default_factory=dict)
-    verdicts: dict[str, AlertDecision] = field(default_factory=dict)
+    verdicts: "dict[str, AlertDecision]" = field(default_factory=dict)
     young: dict[str, tuple[Performance, ...]] = field(default_factory=dict)
     curves: dict[str, MaturityCurve] = field(default_factory=dict)
     young_at: datetime | None = None
