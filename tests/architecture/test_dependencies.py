@@ -167,3 +167,10 @@ def test_the_pins_name_no_index(repository) -> None:
             continue
         lines = file.read_text(encoding="utf-8").splitlines()
         assert not [line for line in lines if re.search(r"://|^\s*-(?!-hash=)", line)]
+
+
+def test_opening_a_project_loads_nothing_that_only_some_commands_need() -> None:
+    """scipy.stats alone takes as long as all of the rest; each command would pay for it."""
+    code = "import mlwright.wiring.project, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"scipy.stats", "sklearn", "pandas", "torch", "starlette"} & set(done.stdout.split())

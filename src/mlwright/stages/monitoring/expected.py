@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
-from scipy.stats import rankdata
 
 from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Fitted, Learner
@@ -297,7 +296,7 @@ def _area(score: Floats, chance: Floats) -> float:
     positive, negative = float(chance.sum()), float((1.0 - chance).sum())
     if positive <= 0 or negative <= 0:
         return nan
-    place = rankdata(score, "dense").astype(np.int64) - 1
+    place = np.unique(score, return_inverse=True)[1]
     lows = np.bincount(place, 1.0 - chance)
     below = np.cumsum(lows) - lows / 2.0
     return float(chance @ below[place]) / (positive * negative)

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import FittedTexts, Learner
+from mlwright.stages.monitoring.comparison import rankdata
 from mlwright.stages.monitoring.crossfit import ROWS, cross_fitted, domain, folds_of, mean_area, sampled
 from mlwright.stages.monitoring.encoding import Encoder, encoder
 

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from mlwright.stages.monitoring.comparison import rankdata
 from mlwright.stages.monitoring.diagnosis.case import Floats
 from mlwright.stages.monitoring.diagnosis.missing import SENTINELS, WORDS
 from mlwright.stages.monitoring.diagnosis.repairs import Rows

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
+from mlwright.stages.monitoring.comparison import rankdata
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats
 from mlwright.stages.monitoring.diagnosis.columns import Column
 from mlwright.stages.monitoring.diagnosis.repairs import Fault, as_type
