@@ -45,7 +45,7 @@ def test_budgets_as_bars(capsys, monkeypatch) -> None:
     paper().print(_shown(rows))
     lines = capsys.readouterr().out.splitlines()
     assert any("██████████░░░░░░░░░░ 50%" in line and "20×" in line and "18.0 h" in line for line in lines)
-    assert any("░░░░░░░░░░░░░░░░░░░░ -900%" in line and "used up" in line for line in lines)
+    assert any("░░░░░░░░░░░░░░░░░░░░ spent 10 times" in line and "used up" in line for line in lines)
 
 
 @pytest.mark.parametrize("words", [["prometheus-rules"], ["monitoring"], ["monitoring", "--csv"]], ids=str)
