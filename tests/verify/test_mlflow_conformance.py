@@ -124,6 +124,14 @@ def test_every_flow_ends_well_with_both_servers(transcripts):
         assert len(transcript) >= 16
 
 
+RACES = (
+    ("evaluation", r"GET /server-info #"),
+    ("prompts", r"registered-models/get #\d+\.body\.registered_model\.tags"),
+)
+"""What depends on how far the client's own threads and its memory of the server are: on a slow machine that differs
+from run to run, and between the two servers."""
+
+
 def test_what_the_client_saw_and_what_was_answered_differ_only_where_a_reason_stands(transcripts):
     sys.path.insert(0, str(WIRE))
     from transcript import differences
@@ -136,7 +144,9 @@ def test_what_the_client_saw_and_what_was_answered_differ_only_where_a_reason_st
             reasons = [each for each in known if re.search(each.flow, name) and re.search(each.at, at)]
             for each in reasons:
                 each.seen.append(at)
-            if not reasons:
+            if not reasons and not any(
+                re.search(flow, name) and re.search(place, at) for flow, place in RACES
+            ):
                 unknown.append(f"{name}{at}: {str(theirs)[:300]!r} became {str(ours)[:300]!r}")
     assert not unknown, f"{len(unknown)} differences without a reason:\n" + "\n".join(unknown[:80])
     stale = [f"{each.flow} {each.at}: {each.reason}" for each in known if not each.seen]
