@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import cast
-
-from jsonschema import Draft201909Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, cast
 
 from mlwright.adapters.odcs.document import Document, Place
 from mlwright.errors import Fault, near_match
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 _SCHEMA = "odcs-json-schema-v3.1.0.json"
 _EXTRA = ("unevaluatedProperties", "additionalProperties")
@@ -26,6 +26,8 @@ def official_schema() -> Mapping[str, object]:
 
 def schema_faults(document: Document) -> list[Fault]:
     """All that the schema finds wrong, in the order of the file, with near misses for unknown keys."""
+    from jsonschema import Draft201909Validator  # 0.1 s that only reading a contract needs
+
     errors = list(Draft201909Validator(official_schema()).iter_errors(document.value))
     found: dict[tuple[Place, str], Fault] = {}
     for error in errors:
@@ -42,7 +44,7 @@ def schema_faults(document: Document) -> list[Fault]:
 _Finding = tuple[Place, str, str | None]
 
 
-def _plain(error: ValidationError) -> Iterator[_Finding]:
+def _plain(error: "ValidationError") -> Iterator[_Finding]:
     place = tuple(error.absolute_path)
     if error.validator == "required":
         absent = [key for key in cast("list[str]", error.validator_value) if key not in _instance(error)]
@@ -61,7 +63,7 @@ def _plain(error: ValidationError) -> Iterator[_Finding]:
         yield place, error.message if len(error.message) < 200 else short, None
 
 
-def _unknown_keys(error: ValidationError, faulty: set[Place]) -> Iterator[_Finding]:
+def _unknown_keys(error: "ValidationError", faulty: set[Place]) -> Iterator[_Finding]:
     """Keys that no part of the schema knows.
 
     The library also reports known keys when another part of the same object is wrong; those are dropped,
@@ -79,7 +81,7 @@ def _unknown_keys(error: ValidationError, faulty: set[Place]) -> Iterator[_Findi
         yield place, f"the keys {keys} do not belong together{hint}", None
 
 
-def _instance(error: ValidationError) -> Mapping[str, object]:
+def _instance(error: "ValidationError") -> Mapping[str, object]:
     return cast("Mapping[str, object]", error.instance)
 
 
