@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mlwright.adapters.learners.boosted import BoostedLearner
 from mlwright.model.monitoring import Estimate
 from mlwright.stages.monitoring.diagnosis.case import Case, Sample, Task
+from mlwright.stages.monitoring.diagnosis.surrogate import rescorer
 
 HOUSES = Path(__file__).parents[3] / ".tools/data/nannyml/datasets/data/california_housing_reference.csv"
 EFFECT = {"red": -1.2, "green": 0.2, "blue": 0.9, "black": 1.6, "white": -0.3}
@@ -65,6 +67,11 @@ def case(fault=None, *, n=4000, seed=0, copy=False, exact=True):
         recomputed=now if copy else None,
         model=model if exact else None,
     )
+
+
+def rescoring(case):
+    """What a chain scores repairs with."""
+    return lambda: rescorer(case, BoostedLearner())
 
 
 def drop(one):

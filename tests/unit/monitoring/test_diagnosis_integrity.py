@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.unit.monitoring.faulty import HOUSES, case, drop, in_part, unlabelled
+from tests.unit.monitoring.faulty import HOUSES, case, drop, in_part, rescoring, unlabelled
 
 from mlwright.adapters.learners.boosted import BoostedLearner
 from mlwright.model.diagnosis import Outcome
@@ -70,7 +70,7 @@ FAULTS = {
 def test_a_fault_is_named_and_its_repair_takes_the_drop_back(name):
     fault, column, mechanism, factor, least = FAULTS[name]
     one = case(fault)
-    found = integrity(one, BoostedLearner(), drop(one))
+    found = integrity(one, BoostedLearner(), drop(one), rescoring(one))
     assert [(each.column, each.mechanism) for each in found.suspects] == [(column, mechanism)]
     assert found.test.outcome is Outcome.FOUND
     suspect = found.suspects[0]
@@ -86,7 +86,7 @@ def test_a_fault_is_named_and_its_repair_takes_the_drop_back(name):
 
 def test_a_surrogate_says_the_same_as_the_model():
     one = case(FAULTS["unit"][0], exact=False)
-    found = integrity(one, BoostedLearner(), drop(one))
+    found = integrity(one, BoostedLearner(), drop(one), rescoring(one))
     assert found.recovered.value == pytest.approx(1.0, abs=0.1)
     assert found.test.numbers["fidelity"] > 0.85
 
@@ -96,7 +96,7 @@ def test_two_faults_are_both_named_and_repaired_together():
         return in_part(g.with_columns(C("amount") * 1000), r, 0.4, "usage", -999.0)
 
     one = case(both)
-    found = integrity(one, BoostedLearner(), drop(one))
+    found = integrity(one, BoostedLearner(), drop(one), rescoring(one))
     assert {(s.column, s.mechanism) for s in found.suspects} == {("amount", "unit"), ("usage", "sentinel")}
     assert found.suspects[0].column == "amount"
     assert found.recovered.value > 0.85
@@ -178,7 +178,6 @@ def test_hardly_any_rows_are_no_error(rows):
         label=one.current.label[:rows],
         score=one.current.score[:rows],
     )
-    found = integrity(
-        Case(task=Task.BINARY, reference=one.reference, current=few), BoostedLearner(), drop(case())
-    )
+    both = Case(task=Task.BINARY, reference=one.reference, current=few)
+    found = integrity(both, BoostedLearner(), drop(case()), rescoring(both))
     assert found.test.outcome is (Outcome.FOUND if rows == 60 else Outcome.UNKNOWN)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import polars as pl
-from tests.unit.monitoring.faulty import case, drop, unlabelled
+from tests.unit.monitoring.faulty import case, drop, rescoring, unlabelled
 
 from mlwright.adapters.learners.boosted import BoostedLearner
 from mlwright.stages.monitoring.diagnosis.case import Case, Sample
@@ -15,7 +15,7 @@ C = pl.col
 def test_a_permutation_of_codes_is_found_and_undone():
     swap = {"red": "black", "black": "blue", "blue": "red"}
     one = case(lambda g, r, e: g.with_columns(C("color").replace(swap)))
-    found = integrity(one, BoostedLearner(), drop(one))
+    found = integrity(one, BoostedLearner(), drop(one), rescoring(one))
     assert [(s.column, s.mechanism) for s in found.suspects] == [("color", "recoded")]
     assert "re-defined" in found.suspects[0].text
     assert found.suspects[0].recovered.value > 0.85
@@ -25,7 +25,7 @@ def test_a_permutation_of_codes_is_found_and_undone():
 def test_other_names_for_all_levels_are_undone():
     names = {"red": "1", "green": "2", "blue": "3", "black": "4", "white": "5"}
     one = case(lambda g, r, e: g.with_columns(C("color").replace(names)))
-    found = integrity(one, BoostedLearner(), drop(one))
+    found = integrity(one, BoostedLearner(), drop(one), rescoring(one))
     assert [(s.column, s.mechanism) for s in found.suspects] == [("color", "recoded")]
     assert found.repaired["color"].equals(case().current.features["color"])
 
@@ -39,7 +39,7 @@ def test_a_changed_effect_on_the_label_is_no_new_code():
     )
     now = Sample(features=one.current.features, label=label.astype(float), score=one.current.score)
     other = Case(task=one.task, reference=one.reference, current=now, model=one.model)
-    assert integrity(other, BoostedLearner(), drop(other)).suspects == ()
+    assert integrity(other, BoostedLearner(), drop(other), rescoring(other)).suspects == ()
 
 
 def test_levels_that_became_more_common_are_no_new_code():

@@ -3,9 +3,8 @@
 import numpy as np
 import polars as pl
 import pytest
-from tests.unit.monitoring.faulty import case, drop, in_part
+from tests.unit.monitoring.faulty import case, drop, in_part, rescoring
 
-from mlwright.adapters.learners.boosted import BoostedLearner
 from mlwright.errors import DataError
 from mlwright.model.diagnosis import Outcome
 from mlwright.stages.monitoring.diagnosis.mismatch import differing, hint
@@ -48,7 +47,7 @@ SKEWS = {
 def test_skew_is_named_and_the_recomputed_values_take_the_drop_back(name):
     fault, column, mechanism, factor = SKEWS[name]
     one = case(fault, copy=True)
-    found = skew(one, BoostedLearner(), drop(one))
+    found = skew(one, drop(one), rescoring(one))
     assert [(each.column, each.mechanism) for each in found.suspects] == [(column, mechanism)]
     assert found.suspects[0].factor == (None if factor is None else pytest.approx(factor, rel=1e-3))
     differs = differing(one.current.features[column], one.recomputed[column])
@@ -81,17 +80,17 @@ def test_an_instant_in_another_zone():
 
 def test_without_a_second_copy_it_says_what_it_needs():
     one = case()
-    found = skew(one, BoostedLearner(), drop(one))
+    found = skew(one, drop(one), rescoring(one))
     assert found.test.outcome is Outcome.UNKNOWN
     assert found.test.needs
 
 
 def test_equal_copies_are_clear_and_unequal_lengths_refused():
     one = case(copy=True)
-    found = skew(one, BoostedLearner(), drop(one))
+    found = skew(one, drop(one), rescoring(one))
     assert found.test.outcome is Outcome.CLEAR
     assert set(found.mismatch.values()) == {0.0}
     short = case(copy=True)
     object.__setattr__(short, "recomputed", short.recomputed[:-1])
     with pytest.raises(DataError, match="3999 rows were recomputed for 4000"):
-        skew(short, BoostedLearner(), drop(one))
+        skew(short, drop(one), rescoring(short))

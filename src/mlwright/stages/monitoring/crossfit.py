@@ -21,12 +21,14 @@ Integers = NDArray[np.int64]
 
 ROWS: Final = 10_000
 """Most rows of a side that a fit takes: more sharpen nothing that a verdict hangs on."""
+CLASSES: Final = 12
+"""More classes are too many for a classifier of each."""
 _PERMUTED: Final = 1_500
 _TOGETHER: Final = 200_000
 """Cells that are predicted at once: more are no faster, and memory stays small."""
 
 
-def sampled(rows: int, limit: int, seed: int) -> Integers:
+def sampled(rows: int, limit: int, seed: int | tuple[int, ...]) -> Integers:
     """At most ``limit`` of 0 … rows − 1, drawn without replacement, in order."""
     if rows <= limit:
         return np.arange(rows, dtype=np.int64)
@@ -55,19 +57,64 @@ def folds_of(groups: Integers, folds: int, seed: int, strata: Integers | None = 
     return found
 
 
-def cross_fitted(fit: Callable[[NDArray[np.bool_]], Fitted], features: Floats, folds: Integers) -> Floats:
+def cross_fitted(
+    fit: Callable[[NDArray[np.bool_]], Fitted], features: Floats, folds: Integers
+) -> tuple[Floats, dict[int, Fitted]]:
     """Predict every row by the model that was fitted without its fold.
 
     Args:
         fit: a model of the rows where the mask, shape (n,), is True.
         features: shape (n, k).
         folds: shape (n,), as :func:`folds_of` gives them.
+
+    Returns:
+        The predictions, shape (n,), and the model that each fold was predicted by.
     """
-    found = np.full(len(features), np.nan)
-    for fold in np.unique(folds):
+    found, models = np.full(len(features), np.nan), {}
+    for fold in np.unique(folds).tolist():
         held = folds == fold
-        found[held] = fit(~held).predict(features[held])
-    return found
+        models[fold] = fit(~held)
+        found[held] = models[fold].predict(features[held])
+    return found, models
+
+
+class _OneOfMany:
+    """The class whose own classifier is surest."""
+
+    def __init__(self, classes: Floats, models: list[Fitted]) -> None:
+        self._classes = classes
+        self._models = models
+
+    def predict(self, features: Floats) -> Floats:
+        sure = np.column_stack([model.predict(features) for model in self._models])
+        found: Floats = self._classes[np.argmax(sure, axis=1)]
+        return found
+
+
+def one_of_many(
+    learner: Learner,
+    features: Floats,
+    label: Floats,
+    classes: Floats,
+    *,
+    categorical: Sequence[int] = (),
+    seed: int = 0,
+) -> Fitted:
+    """Fit each class against the rest; predictions are codes of classes.
+
+    Args:
+        learner: fits a classifier for each class.
+        features: shape (n, k).
+        label: shape (n,), codes.
+        classes: the codes there are, those that ``label`` lacks among them; at most :data:`CLASSES` are worth it.
+        categorical: which columns hold codes without an order.
+        seed: of the fits.
+    """
+    models = [
+        learner.classify(features, (label == each).astype(np.float64), categorical=categorical, seed=seed)
+        for each in classes
+    ]
+    return _OneOfMany(classes, models)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +162,12 @@ def domain(
     side = np.concatenate([np.zeros(len(reference)), np.ones(len(current))])
     group = np.arange(len(table)) if groups is None else np.concatenate(groups)
     fold = folds_of(group, folds, seed, strata=side.astype(np.int64))
-    models: dict[int, Fitted] = {}
 
     def fit(kept: NDArray[np.bool_]) -> Fitted:
-        made = learner.classify(table[kept], side[kept], categorical=categorical, seed=seed)
-        models[int(fold[~kept][0])] = made
-        return made
+        return learner.classify(table[kept], side[kept], categorical=categorical, seed=seed)
 
-    chance = _even(cross_fitted(fit, table, fold), len(reference), len(current))
+    found, models = cross_fitted(fit, table, fold)
+    chance = _even(found, len(reference), len(current))
     return Domain(
         chance=chance,
         before=len(reference),

@@ -69,6 +69,12 @@ def texts_of(series: pl.Series) -> pl.Series:
     return series.cast(pl.String, strict=False)
 
 
+def by_count(series: pl.Series) -> pl.DataFrame:
+    """The known values of a column, ``value`` and ``count``: the most frequent first, ties by value."""
+    counted = series.alias("value").drop_nulls().value_counts()
+    return counted.sort("count", "value", descending=[True, False])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coded:
     """One column of the matrix: where it comes from and how."""
@@ -137,16 +143,8 @@ def encoder(reference: pl.DataFrame, texts: Sequence[str] = ()) -> Encoder:
 
 
 def _levels(series: pl.Series) -> tuple[str, ...]:
-    counted = (
-        pl.DataFrame({"level": series.cast(pl.String)})
-        .drop_nulls()
-        .group_by("level")
-        .len("count")
-        .filter(pl.col("count") >= _RARE)
-        .sort("count", "level", descending=[True, False])
-        .head(LEVELS)
-    )
-    return tuple(counted["level"])
+    counted = by_count(series.cast(pl.String)).filter(pl.col("count") >= _RARE)
+    return tuple(counted["value"].head(LEVELS))
 
 
 def _coded(series: pl.Series, column: Coded) -> _Floats:

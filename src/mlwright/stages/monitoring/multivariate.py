@@ -245,4 +245,5 @@ def _texts(before: pl.Series, now: pl.Series, learner: Learner, seed: int) -> Es
     def fit(kept: NDArray[np.bool_]) -> Chosen:
         return Chosen(learner.classify_texts([words[at] for at in rows[kept]], label[kept], seed=seed))
 
-    return mean_area(label, cross_fitted(fit, rows[:, None].astype(np.float64), fold), rows, fold, 0.95)
+    chance, _ = cross_fitted(fit, rows[:, None].astype(np.float64), fold)
+    return mean_area(label, chance, rows, fold, 0.95)

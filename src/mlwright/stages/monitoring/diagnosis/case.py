@@ -51,6 +51,13 @@ class Sample:
         """How many rows."""
         return len(self.label)
 
+    def delays(self) -> Floats:
+        """How long the labels that are known took, microseconds; empty where it was not recorded."""
+        if self.label_at is None or self.at is None:
+            return np.zeros(0)
+        known = (self.label_at >= 0) & np.isfinite(self.label)
+        return (self.label_at[known] - self.at[known]).astype(np.float64)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:

@@ -86,7 +86,7 @@ def _defects(real: Reality, learner: Learner, told: Callable[[str], None]) -> tu
     changes = what_changed(case, real.onset)
     told("S2")
     state = Repairing(case=case, learner=learner)
-    again = replay(case, state.rescoring)
+    again = replay(case, labels, state.rescoring)
     if proven and again.proven and again.score is not None:
         state.rescore(again.score, Cause.SERVING, again.test.text, sure=True)
         labels = check_labels(state.case) if state.repairs else labels
@@ -95,14 +95,14 @@ def _defects(real: Reality, learner: Learner, told: Callable[[str], None]) -> tu
         sure = worst.sure or (worst.doubtful and again.test.outcome is Outcome.CLEAR)
         state.relabel(worst.label, worst.weight, worst.recovered, worst.text, sure=sure)
     told("S3")
-    skewed = skew(state.case, learner, state.drop() if proven else real.drop)
+    skewed = skew(state.case, state.drop() if proven else real.drop, state.rescoring)
     if proven:
         copied = case.recomputed_rows
         if copied is not None and skewed.recovered is not None and skewed.recovered.value >= COUNTS:
             state.only(copied)
         _apply(state, skewed.repaired, skewed.recovered, Cause.SKEW, skewed.test)
     told("S4")
-    whole = integrity(state.case, learner, state.drop() if proven else real.drop)
+    whole = integrity(state.case, learner, state.drop() if proven else real.drop, state.rescoring)
     if proven:
         # rows that could not be recomputed have the fault of those that could
         same = {each.column for each in whole.suspects} <= {each.column for each in skewed.suspects}

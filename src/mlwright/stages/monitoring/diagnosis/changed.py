@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mlwright.model.diagnosis import Happening, Onset, Outcome, Test
+from mlwright.model.instants import from_micros
 from mlwright.stages.monitoring.diagnosis.case import Case
-from mlwright.stages.monitoring.diagnosis.onset import instant
 
 _MOST: Final = 12
 _PIPELINE: Final = (
@@ -86,7 +86,9 @@ def _room(case: Case, onset: Onset) -> timedelta:
     """How far from the onset still counts as near: a tenth of the time looked at, an hour at least, a week at most."""
     at = case.current.at
     span = (
-        instant(int(at.max())) - instant(int(at.min())) if at is not None and len(at) else timedelta(days=1)
+        from_micros(int(at.max())) - from_micros(int(at.min()))
+        if at is not None and len(at)
+        else timedelta(days=1)
     )
     return min(max(span / 10, timedelta(hours=1), (onset.latest - onset.earliest) / 2), timedelta(days=7))
 

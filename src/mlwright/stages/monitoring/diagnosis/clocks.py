@@ -74,12 +74,6 @@ def zone(
     return _fault(column, steps, (column.now - first - steps) % period + first, usual, round_)
 
 
-def hours(column: Column) -> bool:
-    """Whether a column of numbers is an hour of the day."""
-    found = cycle(column)
-    return found is not None and found.period == 24
-
-
 def cycle(column: Column) -> Cycle | None:
     """Which part of a date a column of numbers is: an hour by its name or all 24 values, others by their names."""
     if column.kind is not Kind.NUMBER:
@@ -88,8 +82,10 @@ def cycle(column: Column) -> Cycle | None:
     if min(len(old), len(new)) < _FEWEST:
         return None
     low, high = min(old[0], new[0]), max(old[-1], new[-1])
+    if low < 0 or high > 23:
+        return None
     values = np.unique(old)
-    if low < 0 or high > 23 or (values != np.round(values)).any():
+    if (values != np.round(values)).any():
         return None
     name = column.name.lower()
     called_hour = "hour" in name or name.endswith(("_hr", "hod")) or name == "hr"
@@ -126,11 +122,11 @@ def rotation(before: Floats, now: Floats, period: int = 24) -> int | None:
     noise = 0.4 * float(np.sqrt(was * (1.0 / len(old) + 1.0 / len(new))).sum())
     turned = np.stack([np.roll(is_now, -turn) for turn in range(period)])
     apart = 0.5 * np.abs(turned - was).sum(axis=1)
-    best = int(np.argmin(_chi(turned, was, len(old), len(new))))
+    chi = _chi(turned, was, len(old), len(new))
+    best = int(np.argmin(chi))
     if best == 0 or apart[0] < _LEAST + noise or apart[best] > max(0.12 * apart[0], 1.5 * noise):
         return None
     # the turns beside it must be worse for sure, or a smooth drift could pass for one
-    chi = _chi(turned, was, len(old), len(new))
     if np.delete(chi, best).min() < 1.2 * chi[best] + _GAP:
         return None
     return best if best <= period // 2 else best - period

@@ -41,7 +41,6 @@ class FeedbackLoop:
     test: Test
     selective: bool = False
     """Whether a label is known depends on the score, and more than it did."""
-    slope_before: float | None = None
     slope_now: float | None = None
     """Logit of "label known" for each standard deviation of the score; None where (nearly) all or none are known."""
     gap: Estimate | None = None
@@ -93,7 +92,6 @@ def feedback_loop(case: Case) -> FeedbackLoop:
             assumption=_ASSUMPTION,
         ),
         selective=selective,
-        slope_before=slope_before,
         slope_now=slope_now,
         gap=gap,
         selection=selection if selective else 0.0,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlwright.model.diagnosis import Cause, Share
+from mlwright.model.diagnosis import Cause
 from mlwright.model.monitoring import Estimate
 from mlwright.stages.monitoring.diagnosis.changed import Changes
 from mlwright.stages.monitoring.diagnosis.feedback import FeedbackLoop
@@ -54,8 +54,3 @@ class Findings:
     loop: FeedbackLoop | None = None
     ranking_lost: bool = False
     has_copy: bool = False
-
-    @property
-    def shares_of_repairs(self) -> tuple[Share, ...]:
-        """What the repairs recovered, as shares of the drop."""
-        return tuple(Share(cause=each.cause, share=each.share, text=each.text) for each in self.repairs)

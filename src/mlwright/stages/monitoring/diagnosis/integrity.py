@@ -15,7 +15,7 @@ from mlwright.stages.monitoring.diagnosis.case import Case
 from mlwright.stages.monitoring.diagnosis.columns import Column, column, columns
 from mlwright.stages.monitoring.diagnosis.figures import portion
 from mlwright.stages.monitoring.diagnosis.repairs import Fault, Guesses, judge, weigh
-from mlwright.stages.monitoring.diagnosis.surrogate import rescorer
+from mlwright.stages.monitoring.diagnosis.surrogate import Rescoring
 from mlwright.stages.monitoring.encoding import Kind, kind_of
 
 _TITLE: Final = "Integrity of the features"
@@ -36,13 +36,14 @@ class Integrity:
     test: Test
 
 
-def integrity(case: Case, learner: Learner, drop: Estimate) -> Integrity:
+def integrity(case: Case, learner: Learner, drop: Estimate, rescoring: Rescoring) -> Integrity:
     """Look for faults in every feature, repair them, rescore.
 
     Args:
-        case: both sides. Where there is no model, a surrogate of it scores the repairs.
-        learner: fits the surrogate and guesses lost values, on the reference only.
+        case: both sides.
+        learner: guesses lost values, fitted on the reference only.
         drop: loss now less before; shares are of it, and there are none where it is not above 0.
+        rescoring: what scores the repairs; asked where something is to be repaired.
     """
     shared = [name for name in case.reference.features.columns if name in case.current.features.columns]
     if not shared or min(len(case.reference), len(case.current)) < 50:
@@ -50,7 +51,7 @@ def integrity(case: Case, learner: Learner, drop: Estimate) -> Integrity:
     suspected = faults(case)
     if not suspected:
         return _clear(case, len(shared))
-    scorer = rescorer(case, learner)
+    scorer = rescoring()
     found = weigh(judge(case, scorer, drop), Guesses(case, learner), suspected)
     if not found.suspects:
         return _clear(case, len(shared))
@@ -180,15 +181,16 @@ def _together(clean: Sequence[Column], case: Case) -> list[Fault]:
     """Faults that show beside the other features: codes, staleness, joins."""
     found: list[Fault] = []
     built = staleness.basis(clean)
+    before, now = staleness.steps(case.reference), staleness.steps(case.current)
     for one in clean:
         fault = levels.recoded(one, *built.means_of(one.name)) if levels.coded(one) else None
-        for each in (fault, levels.unseen(one) if fault is None else None, staleness.stale(one, case)):
-            if each is not None:
-                found.append(each)
+        unseen = levels.unseen(one) if fault is None else None
+        stale = staleness.stale(one, before, now, case.seed)
+        found += [each for each in (fault, unseen, stale) if each is not None]
     named = {fault.column for fault in found}
     sound = [one for one in clean if one.name not in named]
     if len(sound) > 1:
-        found += staleness.broken(sound, staleness.basis(sound) if named else built, case)
+        found += staleness.broken(sound, built, case)
     return found
 
 

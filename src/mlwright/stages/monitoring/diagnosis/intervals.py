@@ -9,7 +9,7 @@ How often a cluster is drawn depends on which one it is and not on the side: one
 comparison is drawn on both or on neither, so that what is peculiar to it cancels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf, sqrt
 from typing import Final
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from mlwright.model.monitoring import Estimate
+from mlwright.stages.monitoring.diagnosis.case import Case, Floats
 
-Floats = NDArray[np.float64]
 Clusters = NDArray[np.int64]
 
 DRAWS: Final = 1000
@@ -116,6 +116,44 @@ def share(before: Means, now: Means, *, level: float = 0.95, assumption: str = "
     return interval(
         value, ratios, clusters=min(before.clusters, now.clusters), level=level, assumption=assumption
     )
+
+
+def recovered_by(case: Case, after: Floats, weight: Floats | None = None, *, assumption: str) -> Estimate:
+    """The share of a case's drop that goes away where the losses of the current rows become ``after``.
+
+    ``weight`` is what each of them counts then.
+    """
+    before = case.loss(case.reference.label, case.reference.score)
+    now = case.loss(case.current.label, case.current.score)
+    weights = None if weight is None else np.column_stack([np.ones(len(now)), weight])
+    return share(
+        means(before, case.reference.cluster, seed=2 * case.seed),
+        means(np.column_stack([now, after]), case.current.cluster, weights=weights, seed=2 * case.seed + 1),
+        level=case.level,
+        assumption=assumption,
+    )
+
+
+def part_of(
+    value: float,
+    draws: Floats,
+    drop: float,
+    drops: Floats,
+    *,
+    clusters: int,
+    level: float = 0.95,
+    assumption: str = "",
+) -> Estimate:
+    """A part of a drop as a share of it; draws in which there is no drop have no shares."""
+    if drop == 0:
+        return Estimate(value=0.0, lower=-inf, upper=inf, level=level, assumption=assumption)
+    ratios = np.where(drops > 0, draws / np.where(drops > 0, drops, 1.0), np.nan)
+    return interval(value / drop, ratios, clusters=clusters, level=level, assumption=assumption)
+
+
+def scaled(share: Estimate, by: float) -> Estimate:
+    """A share of a part as a share of the whole."""
+    return replace(share, value=share.value * by, lower=share.lower * by, upper=share.upper * by)
 
 
 def interval(

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mlwright.model.diagnosis import Outcome, Test
 from mlwright.model.monitoring import Estimate
-from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Sample, Task
+from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Task
 from mlwright.stages.monitoring.diagnosis.figures import portion
-from mlwright.stages.monitoring.diagnosis.intervals import means, share
+from mlwright.stages.monitoring.diagnosis.intervals import recovered_by
 from mlwright.stages.monitoring.diagnosis.standing import auc, calibrated, distance, factor
 
 Mask = NDArray[np.bool_]
@@ -115,16 +115,9 @@ def check_labels(case: Case) -> Labelling:
 
 def _recovered(case: Case, label: Floats, weight: Floats | None = None) -> Estimate:
     """The share of the drop that goes away with labels put right."""
-    before = case.loss(case.reference.label, case.reference.score)
-    now = case.loss(case.current.label, case.current.score)
     after = case.loss(label, case.current.score)
-    weights = None if weight is None else np.column_stack([np.ones(len(now)), weight])
-    return share(
-        means(before, case.reference.cluster, seed=2 * case.seed),
-        means(np.column_stack([now, after]), case.current.cluster, weights=weights, seed=2 * case.seed + 1),
-        level=case.level,
-        assumption="the labels that were put right are as good as those of the reference",
-    )
+    words = "the labels that were put right are as good as those of the reference"
+    return recovered_by(case, after, weight, assumption=words)
 
 
 def _values(case: Case) -> Iterator[LabelFault]:
@@ -327,7 +320,7 @@ def _rate(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _delay(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
-    before, now = (_delays(side) for side in (case.reference, case.current))
+    before, now = case.reference.delays(), case.current.delays()
     if min(len(before), len(now)) < _FEWEST:
         return
     first, second = float(np.median(before)) / 3.6e9, float(np.median(now)) / 3.6e9
@@ -340,13 +333,6 @@ def _delay(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
 
 def _early(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
     """Labels that were known before the row was: a join at the wrong instant."""
-    delays = _delays(case.current)
+    delays = case.current.delays()
     if len(delays) >= _FEWEST and float((delays < 0).mean()) > 0.01:
         yield f"{(delays < 0).mean():.0%} of the labels are older than the row they belong to", {}
-
-
-def _delays(side: Sample) -> Floats:
-    if side.label_at is None or side.at is None:
-        return np.zeros(0)
-    known = (side.label_at >= 0) & np.isfinite(side.label)
-    return (side.label_at[known] - side.at[known]).astype(np.float64)

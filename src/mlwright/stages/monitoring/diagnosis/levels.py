@@ -7,13 +7,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mlwright.stages.monitoring.diagnosis.case import Floats
 from mlwright.stages.monitoring.diagnosis.columns import Column
 from mlwright.stages.monitoring.diagnosis.missing import WORDS
 from mlwright.stages.monitoring.diagnosis.repairs import Fault, Rows, as_type
-from mlwright.stages.monitoring.encoding import Kind, kind_of, numbers, texts_of
+from mlwright.stages.monitoring.encoding import Kind, by_count, kind_of, numbers, texts_of
 
 _MOST: Final = 40
 _FEWEST: Final = 30
@@ -91,12 +90,8 @@ def unseen(column: Column) -> Fault | None:
     share = float(touched.mean())
     if touched.sum() < 10 or share < 0.01 + 5.0 * expected:
         return None
-    common = (
-        levels.filter(pl.Series(touched))
-        .value_counts(sort=True)
-        .sort(["count", column.name], descending=[True, False])
-    )
-    named = ", ".join(repr(level) for level in common[column.name].head(3))
+    common = by_count(levels.filter(pl.Series(touched)))["value"].head(3)
+    named = ", ".join(repr(level) for level in common)
     return Fault(
         column=column.name,
         mechanism="new levels",
@@ -137,6 +132,8 @@ def recoded(column: Column, before: Floats, now: Floats) -> Fault | None:
         return None
     f_cost, x_cost = _costs(_profile(old, was, before), _profile(new, now_levels, now))
     place = {level: i for i, level in enumerate(was)}
+    from scipy.optimize import linear_sum_assignment  # 0.2 s that most commands do without
+
     rows, chosen = linear_sum_assignment(f_cost + x_cost)
     same = [place.get(level, -1) for level in now_levels]
     moved = [(i, j) for i, j in zip(rows, chosen, strict=True) if same[i] != j]

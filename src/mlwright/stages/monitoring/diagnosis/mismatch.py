@@ -11,8 +11,9 @@ from mlwright.stages.monitoring.comparison import rankdata
 from mlwright.stages.monitoring.diagnosis.case import Floats
 from mlwright.stages.monitoring.diagnosis.missing import SENTINELS, WORDS
 from mlwright.stages.monitoring.diagnosis.repairs import Rows
+from mlwright.stages.monitoring.diagnosis.standing import distance
 from mlwright.stages.monitoring.diagnosis.units import changes
-from mlwright.stages.monitoring.encoding import Kind, kind_of, numbers, texts_of
+from mlwright.stages.monitoring.encoding import Kind, by_count, kind_of, numbers, texts_of
 
 _RELATIVE: Final = 1e-5
 """A hundred times the rounding of float32: sums in another order are no mismatch."""
@@ -92,10 +93,10 @@ def _numeric(served: pl.Series, offline: pl.Series) -> bool:
 
 def _default(served: pl.Series, offline: pl.Series, apart: Rows) -> Hint | None:
     """One value served in nearly all rows that differ, where several were computed."""
-    ours = texts_of(served.filter(pl.Series(apart))).drop_nulls().alias("value")
+    ours = texts_of(served.filter(pl.Series(apart))).drop_nulls()
     if len(ours) < 0.8 * apart.sum():
         return None
-    top = ours.value_counts(sort=True).sort(["count", "value"], descending=[True, False])
+    top = by_count(ours)
     value, count = str(top["value"][0]), int(top["count"][0])
     theirs = texts_of(offline.filter(pl.Series(apart)))
     if count < 0.8 * apart.sum() or theirs.n_unique() < (2 if theirs.null_count() else 3):
@@ -292,12 +293,9 @@ def _other_rows(served: pl.Series, offline: pl.Series, apart: Rows) -> Hint | No
     s, r = s[known], r[known]
     if len(s) < 50 or len(np.unique(r)) < 2 or len(np.unique(s)) < 2:
         return None
-    points = np.unique(np.concatenate([s, r]))
-    gap = np.max(
-        np.abs(np.searchsorted(np.sort(s), points, "right") - np.searchsorted(np.sort(r), points, "right"))
-    ) / len(s)
+    gap = distance(np.sort(s), r)
     # rows that differ are drawn from pairs that are not equal: with few levels that alone makes them depend
-    few = len(points) < 10
+    few = len(np.union1d(s, r)) < 10
     with_each_other = abs(float(np.corrcoef(rankdata(s), rankdata(r))[0, 1]))
     if gap <= 1.7 * np.sqrt(2.0 / len(s)) + 0.02 and (
         few or with_each_other < max(0.15, 4.0 / np.sqrt(len(s)))

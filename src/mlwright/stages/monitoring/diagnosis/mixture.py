@@ -13,7 +13,7 @@ from mlwright.ports.learner import Fitted, Learner
 from mlwright.stages.monitoring.crossfit import Domain, cross_fitted, domain, folds_of
 from mlwright.stages.monitoring.diagnosis.case import Case, Task
 from mlwright.stages.monitoring.diagnosis.figures import portion
-from mlwright.stages.monitoring.diagnosis.intervals import Means, interval, means
+from mlwright.stages.monitoring.diagnosis.intervals import Means, interval, means, part_of
 from mlwright.stages.monitoring.diagnosis.labelled import NO_DROP, Sides, proven, sides, untested
 from mlwright.stages.monitoring.expected import calibrator, expected_binary
 
@@ -26,7 +26,6 @@ FEW: Final = 200
 LEAST_ESS: Final = 0.10
 RARE: Final = 0.95
 """Chance of being current from which on the reference has next to no row like it: fewer than 1 to 19."""
-DOMINANT: Final = 0.6
 _TITLE: Final = "Harder cases, or worse answers?"
 _FOLDS: Final = 3
 _CUT: Final = 0.999
@@ -159,19 +158,17 @@ def _difficulty(case: Case, both: Sides, learner: Learner) -> tuple[Floats, floa
     table = np.column_stack([before.matrix, before.score]), np.column_stack([now.matrix, now.score])
     fold = folds_of(before.cluster, _FOLDS, case.seed)
     cut = float(np.quantile(before.loss, _CUT))
-    models: list[Fitted] = []
     fit: Callable[..., Fitted] = learner.classify if case.task is Task.CLASSES else learner.regress
     categorical = (*both.encoder.categorical, *_codes(case, both))
 
     def fitted(kept: NDArray[np.bool_]) -> Fitted:
         target = np.minimum(before.loss[kept], cut)
-        models.append(fit(table[0][kept], target, categorical=categorical, seed=case.seed))
-        return models[-1]
+        return fit(table[0][kept], target, categorical=categorical, seed=case.seed)
 
-    mine = cross_fitted(fitted, table[0], fold)
+    mine, models = cross_fitted(fitted, table[0], fold)
     turn = np.arange(len(now)) % len(models)
     theirs = np.empty(len(now))
-    for number, model in enumerate(models):
+    for number, model in enumerate(models.values()):
         theirs[turn == number] = model.predict(table[1][turn == number])
     # what the learner misses of the reference it will miss of the current rows
     return np.concatenate([mine, theirs]), float(theirs.mean() + (before.loss.mean() - mine.mean()))
@@ -206,19 +203,14 @@ def _shares(first: Means, second: Means, level: float) -> tuple[Estimate, Estima
     value = parts(first.value, second.value)
     drawn = parts(first.draws, second.draws)
     delta, deltas = second.value[0] - first.value[0], second.draws[:, 0] - first.draws[:, 0]
+    clusters = min(first.clusters, second.clusters)
     mix, rate = (
-        _share(float(each), draws, float(delta), deltas, min(first.clusters, second.clusters), level)
+        part_of(
+            float(each), draws, float(delta), deltas, clusters=clusters, level=level, assumption=_ASSUMPTION
+        )
         for each, draws in zip(value, drawn, strict=True)
     )
     return mix, rate
-
-
-def _share(part: float, parts: Floats, delta: float, deltas: Floats, clusters: int, level: float) -> Estimate:
-    """A part of the drop with its interval; draws in which there is no drop have no shares."""
-    if delta == 0:
-        return Estimate(value=0.0, lower=-np.inf, upper=np.inf, level=level, assumption=_ASSUMPTION)
-    ratios = np.where(deltas > 0, parts / np.where(deltas > 0, deltas, 1.0), np.nan)
-    return interval(part / delta, ratios, clusters=clusters, level=level, assumption=_ASSUMPTION)
 
 
 def _domain(case: Case, both: Sides, learner: Learner) -> Domain:
@@ -284,8 +276,15 @@ def _unseen(found: Domain, both: Sides, first: Means, second: Means, case: Case)
     part = more.value[2] - more.value[1] * first.value[0]
     parts = more.draws[:, 2] - more.draws[:, 1] * first.draws[:, 0]
     delta, deltas = second.value[0] - first.value[0], more.draws[:, 0] - first.draws[:, 0]
-    clusters = min(first.clusters, second.clusters)
-    share = _share(float(part), parts, float(delta), deltas, clusters, case.level)
+    share = part_of(
+        float(part),
+        parts,
+        float(delta),
+        deltas,
+        clusters=min(first.clusters, second.clusters),
+        level=case.level,
+        assumption=_ASSUMPTION,
+    )
     return share, float(strange.mean())
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import ceil, log
 from typing import Final
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlwright.model.diagnosis import LossPoint, Onset
+from mlwright.model.instants import from_micros
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -45,14 +45,9 @@ class LossSeries:
     def points(self) -> tuple[LossPoint, ...]:
         """As values for a plot."""
         return tuple(
-            LossPoint(at=instant(int(each)), loss=float(loss), rows=int(rows))
+            LossPoint(at=from_micros(int(each)), loss=float(loss), rows=int(rows))
             for each, loss, rows in zip(self.start, self.mean, self.rows, strict=True)
         )
-
-
-def instant(microseconds: int) -> datetime:
-    """Microseconds since 1970 as a time in UTC."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
 def series_of(at: Times, loss: Floats) -> LossSeries:
@@ -318,10 +313,10 @@ def _ramp(series: LossSeries) -> tuple[int, int] | None:
 def _span(series: LossSeries, at: int, earliest: int, latest: int, shape: str) -> Onset:
     first = int(series.start[max(earliest - 1, 0)]) + (series.width if earliest else 0)
     return Onset(
-        at=instant(int(series.start[at])),
+        at=from_micros(int(series.start[at])),
         shape=shape,
-        earliest=instant(min(first, int(series.start[at]))),
-        latest=instant(int(series.start[latest]) + series.width),
+        earliest=from_micros(min(first, int(series.start[at]))),
+        latest=from_micros(int(series.start[latest]) + series.width),
     )
 
 
@@ -348,8 +343,8 @@ def _abrupt(series: LossSeries, change: int, at: Times, loss: Floats, effect: fl
     likely = np.flatnonzero(fit >= fit[best] - _HANSEN * variance * effect)
     first, last = int(likely[0]), int(likely[-1])
     return Onset(
-        at=instant(int(start[best])),
+        at=from_micros(int(start[best])),
         shape="abrupt",
-        earliest=instant(int(times[max(first - 1, 0)])),
-        latest=instant(int(start[last])),
+        earliest=from_micros(int(times[max(first - 1, 0)])),
+        latest=from_micros(int(start[last])),
     )

@@ -1,7 +1,7 @@
 """S0: is the drop real? Labels that are ripe, made as before, and enough of them."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from math import inf
 from typing import Final
 
@@ -9,11 +9,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from mlwright.model.diagnosis import LossPoint, Onset, Outcome, Test
+from mlwright.model.instants import from_micros, to_micros
 from mlwright.model.monitoring import Estimate
-from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Sample, Task
+from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Task
 from mlwright.stages.monitoring.diagnosis.clusters import Grouping, grouping
 from mlwright.stages.monitoring.diagnosis.intervals import Means, difference, means
-from mlwright.stages.monitoring.diagnosis.onset import instant, onset_of
+from mlwright.stages.monitoring.diagnosis.onset import onset_of
 from mlwright.stages.monitoring.diagnosis.rows import current_rows
 
 _FEWEST: Final = 30
@@ -108,7 +109,7 @@ def _ripe(case: Case) -> tuple[Case, tuple[str, ...]]:
     if side.at is None or len(side) == 0:
         return case, ()
     horizon, words = case.horizon, "declared"
-    delays = _delays(case.reference)
+    delays = case.reference.delays()
     if horizon is None and side.label_at is not None and len(delays) >= _FEWEST:
         horizon, words = (
             timedelta(microseconds=float(np.quantile(delays, _RIPE))),
@@ -117,25 +118,14 @@ def _ripe(case: Case) -> tuple[Case, tuple[str, ...]]:
     if horizon is None:
         return case, ()
     last = int(side.at.max()) if side.label_at is None else max(int(side.at.max()), int(side.label_at.max()))
-    now = case.now if case.now is not None else instant(last)
-    edge = (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) - horizon // timedelta(
-        microseconds=1
-    )
-    young = side.at > edge
+    now = case.now if case.now is not None else from_micros(last)
+    young = side.at > to_micros(now) - horizon // timedelta(microseconds=1)
     if not young.any():
         return case, ()
     note = (
         f"{int(young.sum()):,} current rows are younger than the label horizon ({horizon}, {words}): left out"
     )
     return current_rows(case, ~young), (note,)
-
-
-def _delays(side: Sample) -> Floats:
-    """Delays of the labels that are known, in microseconds."""
-    if side.label_at is None or side.at is None:
-        return np.zeros(0)
-    known = (side.label_at >= 0) & np.isfinite(side.label)
-    return (side.label_at[known] - side.at[known]).astype(np.float64)
 
 
 def _detectable(sides: tuple[Means, Means], level: float) -> float:

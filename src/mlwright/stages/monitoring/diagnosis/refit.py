@@ -11,18 +11,27 @@ from numpy.typing import NDArray
 from mlwright.model.diagnosis import Outcome, Suspect, Test
 from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Fitted, Learner
-from mlwright.stages.monitoring.crossfit import cross_fitted, folds_of, sampled, shuffled_predictions
+from mlwright.stages.monitoring.crossfit import (
+    CLASSES,
+    cross_fitted,
+    folds_of,
+    one_of_many,
+    sampled,
+    shuffled_predictions,
+)
 from mlwright.stages.monitoring.diagnosis.case import Case, Task
 from mlwright.stages.monitoring.diagnosis.figures import percent, portion
-from mlwright.stages.monitoring.diagnosis.intervals import interval, means, share
+from mlwright.stages.monitoring.diagnosis.intervals import means, part_of, share
 from mlwright.stages.monitoring.diagnosis.labelled import NO_DROP, Labelled, Sides, proven, sides, untested
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+_Fitting = Callable[[Floats, Floats], Fitted]
+
 HELPS: Final = 0.35
+"""Share of the drop from which on what a refit takes back speaks for a new relation."""
 FEW: Final = 300
-_CLASSES: Final = 12
 _TITLE: Final = "Would retraining help?"
 _SIZES: Final = (0.25, 0.5)
 _SHUFFLED: Final = 3_000
@@ -86,19 +95,19 @@ def refit(case: Case, learner: Learner, drop: Estimate) -> Refit:
                 f"{FEW} labelled rows of each side",
             )
         )
-    if case.task is Task.CLASSES and len(classes) > _CLASSES:
+    if case.task is Task.CLASSES and len(classes) > CLASSES:
         return Refit(
             test=untested(
-                "S7", _TITLE, f"{len(classes)} classes are too many to refit.", f"At most {_CLASSES} classes"
+                "S7", _TITLE, f"{len(classes)} classes are too many to refit.", f"At most {CLASSES} classes"
             )
         )
-    old = _fitted(case, learner, both.before, both, classes)
-    new = _fitted(case, learner, both.now, both, classes)
+    fit = _learner(case, learner, both, classes)
+    old, new = (_fitted(case, side, both, fit) for side in (both.before, both.now))
     faded = _faded(both, old, new, _scale(case, both))
     lost = tuple(at for at in faded if new.added[at] < _COLLAPSED * old.added[at])
-    trust, leaned = _leaning(case, learner, both, classes, faded, lost)
+    trust, leaned = _leaning(case, both, fit, faded, lost)
     gain, total, raw = _gains(case, both, old.loss, new.loss, leaned)
-    points = _curve(case, learner, both, classes, float(new.loss.mean()))
+    points = _curve(case, both.now, fit, float(new.loss.mean()))
     before, now = float(both.before.loss.mean()), float(both.now.loss.mean())
     needed = _needed(points, now - _BACK * (now - before))
     suspects = _collapsed(both, old, new, faded) if gain.value < HELPS else ()
@@ -144,51 +153,25 @@ def _folds(rows: int) -> int:
     return 4 if rows < 1_500 else 3 if rows < 4_000 else 2
 
 
-def _fitted(case: Case, learner: Learner, side: Labelled, both: Sides, classes: Floats) -> _Fit:
+def _fitted(case: Case, side: Labelled, both: Sides, fit: _Fitting) -> _Fit:
     fold = folds_of(side.cluster, _folds(len(side)), case.seed)
-    models: dict[int, Fitted] = {}
-    kind = _learner(case, learner, both, classes)
-
-    def fit(kept: NDArray[np.bool_]) -> Fitted:
-        models[int(fold[~kept][0])] = made = kind(side.matrix[kept], side.label[kept])
-        return made
-
-    loss = case.loss(side.label, cross_fitted(fit, side.matrix, fold))
+    found, models = cross_fitted(lambda kept: fit(side.matrix[kept], side.label[kept]), side.matrix, fold)
     added, error = _importance(case, side, both, fold, models)
-    return _Fit(loss=loss, added=added, error=error)
+    return _Fit(loss=case.loss(side.label, found), added=added, error=error)
 
 
-def _learner(
-    case: Case, learner: Learner, both: Sides, classes: Floats
-) -> Callable[[Floats, Floats], Fitted]:
+def _learner(case: Case, learner: Learner, both: Sides, classes: Floats) -> _Fitting:
+    """How a task is fitted: a number, a probability, or one class of many."""
+
     def fit(features: Floats, label: Floats) -> Fitted:
         options = both.encoder.categorical
         if case.task is Task.REGRESSION:
             return learner.regress(features, label, categorical=options, seed=case.seed)
         if case.task is Task.BINARY:
             return learner.classify(features, label, categorical=options, seed=case.seed)
-        each = [
-            learner.classify(
-                features, (label == name).astype(np.float64), categorical=options, seed=case.seed
-            )
-            for name in classes
-        ]
-        return _OneOfMany(classes, each)
+        return one_of_many(learner, features, label, classes, categorical=options, seed=case.seed)
 
     return fit
-
-
-class _OneOfMany:
-    """The class whose own classifier is surest."""
-
-    def __init__(self, classes: Floats, models: list[Fitted]) -> None:
-        self._classes = classes
-        self._models = models
-
-    def predict(self, features: Floats) -> Floats:
-        chance = np.column_stack([model.predict(features) for model in self._models])
-        found: Floats = self._classes[np.argmax(chance, axis=1)]
-        return found
 
 
 def _importance(
@@ -238,9 +221,15 @@ def _gains(
     clusters = min(first.clusters, second.clusters)
 
     def estimate(part: Floats, drawn: Floats) -> Estimate:
-        ratios = np.where(deltas > 0, drawn / np.where(deltas > 0, deltas, 1.0), np.nan)
-        value = float(part / delta) if delta else 0.0
-        return interval(value, ratios, clusters=clusters, level=case.level, assumption=_ASSUMPTION)
+        return part_of(
+            float(part),
+            drawn,
+            float(delta),
+            deltas,
+            clusters=clusters,
+            level=case.level,
+            assumption=_ASSUMPTION,
+        )
 
     total, new_part = estimate(whole, wholes), estimate(fresh, freshs)
     learned = leaned is None or (new_part.lower > 0 and new_part.value >= _NEW * total.value)
@@ -266,12 +255,7 @@ def _faded(both: Sides, old: _Fit, new: _Fit, drop: float) -> tuple[int, ...]:
 
 
 def _leaning(
-    case: Case,
-    learner: Learner,
-    both: Sides,
-    classes: Floats,
-    faded: tuple[int, ...],
-    lost: tuple[int, ...],
+    case: Case, both: Sides, fit: _Fitting, faded: tuple[int, ...], lost: tuple[int, ...]
 ) -> tuple[float, Floats | None]:
     """The best that a model of the reference does on current rows by leaning less on the features that faded.
 
@@ -283,8 +267,7 @@ def _leaning(
     """
     if not faded:
         return 1.0, None
-    kind = _learner(case, learner, both, classes)
-    full = kind(both.before.matrix, both.before.label).predict(both.now.matrix)
+    full = fit(both.before.matrix, both.before.label).predict(both.now.matrix)
     tried = (0.0, 1.0) if case.task is Task.CLASSES else tuple(np.linspace(0.0, 1.0, 11).tolist())
     best: tuple[float, Floats] | None = None
     # a feature fades too where it acted together with a broken one: hiding it as well would be one too many
@@ -292,7 +275,7 @@ def _leaning(
         places = [place for at in hidden for place in both.encoder.places(both.features[at])]
         blind, seen = both.before.matrix.copy(), both.now.matrix.copy()
         blind[:, places], seen[:, places] = 0.0, 0.0
-        rest = kind(blind, both.before.label).predict(seen)
+        rest = fit(blind, both.before.label).predict(seen)
         for w in tried:
             loss = case.loss(both.now.label, w * full + (1.0 - w) * rest)
             if best is None or loss.mean() < best[1].mean():
@@ -301,22 +284,18 @@ def _leaning(
     return best
 
 
-def _curve(
-    case: Case, learner: Learner, both: Sides, classes: Floats, whole: float
-) -> tuple[tuple[int, float], ...]:
+def _curve(case: Case, side: Labelled, fit: _Fitting, whole: float) -> tuple[tuple[int, float], ...]:
     """Labels fitted on and the held-out loss, at a quarter, at half, and at all of the rows."""
-    side, kind = both.now, _learner(case, learner, both, classes)
     fold = folds_of(side.cluster, 2, case.seed)
     points = []
     for part in _SIZES:
-        models = []
         losses = []
         for number in (0, 1):
             kept = np.flatnonzero(fold != number)
             kept = kept[sampled(len(kept), max(int(part * len(side)), 1), case.seed)]
             held = fold == number
-            models.append(kind(side.matrix[kept], side.label[kept]))
-            losses.append(case.loss(side.label[held], models[-1].predict(side.matrix[held])))
+            found = fit(side.matrix[kept], side.label[kept]).predict(side.matrix[held])
+            losses.append(case.loss(side.label[held], found))
         points.append((round(part * len(side)), float(np.concatenate(losses).mean())))
     folds = _folds(len(side))
     return (*points, (len(side) * (folds - 1) // folds, whole))

@@ -12,7 +12,7 @@ from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Learner
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats
 from mlwright.stages.monitoring.diagnosis.findings import Repair
-from mlwright.stages.monitoring.diagnosis.intervals import Means, difference, means, share
+from mlwright.stages.monitoring.diagnosis.intervals import Means, difference, means, scaled, share
 from mlwright.stages.monitoring.diagnosis.surrogate import Rescorer, rescorer
 
 _FEWEST: Final = 100
@@ -32,7 +32,7 @@ class Repairing:
     repairs: list[Repair] = field(default_factory=list)
     losses: list[Floats] = field(default_factory=list)
     claimed: float = 0.0
-    _before: Means | None = None
+    _before: Means = field(init=False)
     _rescorer: Rescorer | None = None
     _asked: bool = False
 
@@ -57,7 +57,7 @@ class Repairing:
         repaired = replace(self.case, current=replace(self.case.current, score=score))
         self._apply(repaired, cause, text, sure=sure)
 
-    def restore(self, features: pl.DataFrame, claim: Estimate | None, cause: Cause, text: str) -> None:
+    def restore(self, features: pl.DataFrame, claim: Estimate, cause: Cause, text: str) -> None:
         """Features put right; rows that they change are scored again, by the recorded model or a surrogate of it."""
         found = self.rescoring()
         if found is None:
@@ -73,7 +73,7 @@ class Repairing:
         before = self.left()
         sure = found.exact or found.trusted
         applied = self._apply(repaired, cause, text, sure=sure)
-        if claim is not None and not applied and claim.value * before >= COUNTS:
+        if not applied and claim.value * before >= COUNTS:
             # the link compares with intact rows where no repair can bring the values back
             self.claim(cause, claim, text, sure=False)
 
@@ -87,11 +87,10 @@ class Repairing:
 
     def claim(self, cause: Cause, claim: Estimate, text: str, *, sure: bool) -> None:
         """Take a link's own share of what is left, without rows that could be repaired."""
-        part = self.left()
-        scaled = replace(claim, value=claim.value * part, lower=claim.lower * part, upper=claim.upper * part)
-        if scaled.value >= COUNTS:
-            self.repairs.append(Repair(cause=cause, share=scaled, text=text, proven=sure))
-            self.claimed += scaled.value
+        own = scaled(claim, self.left())
+        if own.value >= COUNTS:
+            self.repairs.append(Repair(cause=cause, share=own, text=text, proven=sure))
+            self.claimed += own.value
 
     def rescoring(self) -> Rescorer | None:
         """The scorer of repaired features, fitted once."""
@@ -117,7 +116,6 @@ class Repairing:
         """The drop that is left, in units of the loss."""
         case = self.case
         now = means(self.losses[-1], case.current.cluster, seed=2 * case.seed + 1)
-        assert self._before is not None
         return difference(
             self._before, now, level=case.level, assumption="what was repaired is as it should be"
         )
@@ -126,26 +124,22 @@ class Repairing:
         loss = repaired.loss(repaired.current.label, repaired.current.score)
         if not np.isfinite(loss).any():
             return False
-        so_far = self._share(self.losses[0], self.losses[-1]).value if len(self.losses) > 1 else 0.0
         whole = self._share(self.losses[0], loss)
-        own = whole if len(self.losses) == 1 else self._step(loss)
-        if whole.value - so_far < COUNTS:
+        so_far = self._share(self.losses[0], self.losses[-1]).value if len(self.losses) > 1 else 0.0
+        value = whole.value - so_far
+        if value < COUNTS:
             return False
+        own = whole
+        if len(self.losses) > 1:
+            # (last − repaired) / (first − before): the same drop below, a step of it above
+            half = (whole.upper - whole.lower) / 2
+            own = replace(whole, value=value, lower=value - half, upper=value + half)
         self.case = repaired
         self.losses.append(loss)
         self.repairs.append(Repair(cause=cause, share=own, text=text, proven=sure))
         return True
 
-    def _step(self, loss: Floats) -> Estimate:
-        """(last − repaired) / (first − before): the same drop below, a step of it above."""
-        first = self._share(self.losses[0], loss)
-        last = self._share(self.losses[0], self.losses[-1])
-        half = (first.upper - first.lower) / 2
-        value = first.value - last.value
-        return replace(first, value=value, lower=value - half, upper=value + half)
-
     def _share(self, now: Floats, after: Floats) -> Estimate:
-        assert self._before is not None
         case = self.case
         both = means(np.column_stack([now, after]), case.current.cluster, seed=2 * case.seed + 1)
         return share(
@@ -153,7 +147,7 @@ class Repairing:
         )
 
 
-def _changed(served: pl.DataFrame, repaired: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _changed(served: pl.DataFrame, repaired: pl.DataFrame) -> NDArray[np.bool_]:
     changed = np.zeros(served.height, dtype=np.bool_)
     for name in repaired.columns:
         if name not in served.columns:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from mlwright.model.diagnosis import Suspect
 from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Learner
+from mlwright.stages.monitoring.crossfit import sampled
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats
 from mlwright.stages.monitoring.diagnosis.intervals import Means, means, share
 from mlwright.stages.monitoring.diagnosis.surrogate import Rescorer
-from mlwright.stages.monitoring.encoding import Encoder, Kind, encoder, kind_of, numbers
+from mlwright.stages.monitoring.encoding import Encoder, Kind, by_count, encoder, kind_of, numbers
 
 Rows = NDArray[np.bool_]
 ROWS: Final = "(rows)"
@@ -130,7 +131,8 @@ def judge(case: Case, rescorer: Rescorer | None, drop: Estimate, among: Rows | N
     """Fix the rows that repairs are judged on; ``among`` restricts them."""
     loss = case.loss(case.current.label, case.current.score)
     known = np.isfinite(loss) if among is None else np.isfinite(loss) & among
-    picked = _some(np.flatnonzero(known), _JUDGED, case.seed)
+    picked = np.flatnonzero(known)
+    picked = picked[sampled(len(picked), _JUDGED, case.seed)]
     old = case.loss(case.reference.label, case.reference.score)
     known = np.isfinite(old)
     cluster = None if case.reference.cluster is None else case.reference.cluster[known]
@@ -163,13 +165,12 @@ class Guesses:
         series = self._case.reference.features[name]
         dtype = series.dtype
         if kind_of(dtype) in (Kind.LEVELS, Kind.OTHER) or dtype in (pl.Boolean, pl.Date):
-            common = (
-                series.drop_nulls().value_counts(sort=True).sort(["count", name], descending=[True, False])
-            )
-            value = common[name][0] if len(common) else None
+            common = by_count(series)["value"]
+            value = common[0] if len(common) else None
             return pl.Series(name, [value], dtype=dtype).new_from_index(0, frame.height)
         target = numbers(series)
-        known = _some(np.flatnonzero(np.isfinite(target)), _LEARNED, self._case.seed)
+        known = np.flatnonzero(np.isfinite(target))
+        known = known[sampled(len(known), _LEARNED, self._case.seed)]
         if self._coder is None:
             self._coder = encoder(self._case.reference.features, self._case.keep_texts)
         others = [i for i, of in enumerate(self._coder.names) if of != name]
@@ -200,12 +201,6 @@ def as_type(values: Floats, like: pl.Series) -> pl.Series:
     if dtype.is_integer():
         return found.round(0).cast(dtype, strict=False)
     return found.cast(dtype, strict=False)
-
-
-def _some(rows: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,11 +245,15 @@ def weigh(judge: Judge, guesses: Guesses, faults: Sequence[Fault]) -> Outcome:
     if not kept:
         return Outcome(suspects=(), recovered=None, repaired=None)
     chosen = [fault for fault, _ in kept]
-    together, how = _without(judge, guesses, chosen)
+    if len(kept) == 1:
+        together = kept[0][1].recovered
+    else:
+        loss, how = _without(judge, guesses, chosen)
+        together = None if loss is None else judge.recovered(loss, how)
     frame = repaired(judge.case.current.features, judge.case.reference.features, guesses, chosen)
     return Outcome(
         suspects=tuple(sorted((suspect for _, suspect in kept), key=by_weight)),
-        recovered=None if together is None else judge.recovered(together, how),
+        recovered=together,
         repaired=frame,
     )
 

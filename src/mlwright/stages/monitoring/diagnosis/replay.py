@@ -1,7 +1,7 @@
 """S2: does the recorded model answer what was logged? And, without one, are the logged scores plausible at all?"""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import log
 from typing import Final
 
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from mlwright.model.diagnosis import Outcome, Test
 from mlwright.model.monitoring import Estimate
+from mlwright.stages.monitoring.crossfit import sampled
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Sample, Task
 from mlwright.stages.monitoring.diagnosis.figures import portion
-from mlwright.stages.monitoring.diagnosis.intervals import means, share
-from mlwright.stages.monitoring.diagnosis.labelling import check_labels
+from mlwright.stages.monitoring.diagnosis.intervals import recovered_by
+from mlwright.stages.monitoring.diagnosis.labelling import Labelling
 from mlwright.stages.monitoring.diagnosis.standing import factor
-from mlwright.stages.monitoring.diagnosis.surrogate import Rescorer
+from mlwright.stages.monitoring.diagnosis.surrogate import Rescorer, Rescoring
 
 TOLERANCE: Final = 1e-4
 _ROWS: Final = 20_000
@@ -23,7 +24,6 @@ _SOME: Final = 0.01
 """Share of rows that may differ: a clock or a default at the edge of a day explains so many."""
 _ATOM: Final = 0.05
 _VARIED: Final = 20
-_FAITHFUL: Final = 0.8
 _FALL: Final = 0.15
 """By so much less a surrogate has to agree: other rows than before cost it something by themselves."""
 _TITLE: Final = "Does the recorded model answer what was logged?"
@@ -44,18 +44,17 @@ class Replay:
     """What should have been answered, shape (current rows,); None where nothing is wrong or it is not known."""
     test: Test
     proven: bool = False
-    by_version: Mapping[str, float] = field(default_factory=dict)
 
 
-def replay(case: Case, surrogate: Callable[[], Rescorer | None] = lambda: None) -> Replay:
+def replay(case: Case, labels: Labelling, surrogate: Rescoring) -> Replay:
     """Run the recorded model over logged inputs of both sides, at most 20,000 rows of each.
 
     A model that does not answer the reference either is not the one that is asked about: nothing follows then. Without
-    a model the scores are looked at by themselves, and beside those of ``surrogate``, which learned on the reference
-    what features are answered with.
+    a model the scores are looked at by themselves, with what ``labels`` found, and beside those of ``surrogate``, which
+    learned on the reference what features are answered with.
     """
     if case.model is None:
-        return _without_model(case, surrogate)
+        return _without_model(case, labels, surrogate)
     try:
         again = {
             name: _replayed(case, side, seed)
@@ -70,25 +69,20 @@ def replay(case: Case, surrogate: Callable[[], Rescorer | None] = lambda: None) 
     differs_now = _differs(case, score_now, case.current.score[rows_now])
     before, now = (float(each.mean()) if len(each) else 0.0 for each in (differs_before, differs_now))
     numbers = {"differs before": before, "differs now": now}
-    versions = _by_version(case.current, rows_now, differs_now)
     if now <= max(_SOME, 2 * before if before < 0.5 else _SOME):
         text = f"the recorded model answers what was logged: {now:.2%} of {len(rows_now):,} rows differ"
         test = Test(id="S2", title=_TITLE, outcome=Outcome.CLEAR, text=text, numbers=numbers)
-        return Replay(differs=now, recovered=None, score=None, test=test, by_version=versions)
+        return Replay(differs=now, recovered=None, score=None, test=test)
     if before > 0.05 and not case.model_known:
         return _unknown(
             f"the model that was given answers {before:.0%} of the reference otherwise than was logged: it is not the "
             "one that is asked about, and nothing follows",
             numbers,
         )
-    score = case.current.score.copy()
-    whole = (
-        score_now
-        if len(rows_now) == len(score)
-        else np.asarray(case.model(case.current.features), dtype=np.float64)
-    )
-    score[:] = whole
+    whole = len(rows_now) == len(case.current)
+    score = score_now if whole else np.asarray(case.model(case.current.features), dtype=np.float64)
     recovered = _recovered(case, score)
+    versions = _by_version(case.current, rows_now, differs_now)
     worst = ", ".join(f"{name}: {part:.0%}" for name, part in versions.items() if part > _SOME)
     test = Test(
         id="S2",
@@ -100,15 +94,13 @@ def replay(case: Case, surrogate: Callable[[], Rescorer | None] = lambda: None) 
         numbers=numbers | {"recovered": recovered.value},
         assumption="the logged inputs are what the model was given",
     )
-    return Replay(differs=now, recovered=recovered, score=score, test=test, proven=True, by_version=versions)
+    return Replay(differs=now, recovered=recovered, score=score, test=test, proven=True)
 
 
 def _replayed(case: Case, side: Sample, seed: int) -> tuple[NDArray[np.intp], Floats]:
     assert case.model is not None
     rows = np.flatnonzero(np.isfinite(side.score))
-    if len(rows) > _ROWS:
-        chosen = np.random.default_rng((case.seed, seed)).choice(len(rows), _ROWS, replace=False)
-        rows = np.sort(rows[chosen])
+    rows = rows[sampled(len(rows), _ROWS, (case.seed, seed))]
     if len(rows) == 0:
         return rows, np.zeros(0)
     found = np.asarray(case.model(side.features[rows]), dtype=np.float64)
@@ -131,14 +123,8 @@ def _by_version(side: Sample, rows: NDArray[np.intp], differs: NDArray[np.bool_]
 
 
 def _recovered(case: Case, score: Floats) -> Estimate:
-    before = case.loss(case.reference.label, case.reference.score)
-    now, after = (case.loss(case.current.label, each) for each in (case.current.score, score))
-    return share(
-        means(before, case.reference.cluster, seed=2 * case.seed),
-        means(np.column_stack([now, after]), case.current.cluster, seed=2 * case.seed + 1),
-        level=case.level,
-        assumption="the logged inputs are what the model was given",
-    )
+    after = case.loss(case.current.label, score)
+    return recovered_by(case, after, assumption="the logged inputs are what the model was given")
 
 
 def _unknown(text: str, numbers: Mapping[str, float] | None = None) -> Replay:
@@ -153,14 +139,13 @@ def _unknown(text: str, numbers: Mapping[str, float] | None = None) -> Replay:
     return Replay(differs=0.0, recovered=None, score=None, test=test)
 
 
-def _without_model(case: Case, surrogate: Callable[[], Rescorer | None]) -> Replay:
+def _without_model(case: Case, labels: Labelling, surrogate: Rescoring) -> Replay:
     """Scores that are mirrored, in another unit, one and the same for many rows, or not what such rows used to get."""
-    for suspicion in (_mirrored, _other_unit, _default):
-        found = suspicion(case)
-        if found is not None:
-            return found
+    found = (_mirrored(case) if labels.scores_turned else None) or _other_unit(case) or _default(case)
+    if found is not None:
+        return found
     scorer = surrogate()
-    if scorer is None or scorer.fidelity < _FAITHFUL:
+    if scorer is None or not scorer.trusted:
         return _unknown(
             "there is no recorded model to run; the logged scores themselves show nothing strange"
         )
@@ -170,8 +155,7 @@ def _without_model(case: Case, surrogate: Callable[[], Rescorer | None]) -> Repl
 def _unlike(case: Case, scorer: Rescorer) -> Replay:
     """Whether rows within what the reference knows get the scores that such rows got there."""
     rows = np.flatnonzero(_within(case) & np.isfinite(case.current.score))
-    if len(rows) > _ROWS:
-        rows = np.sort(np.random.default_rng(case.seed).choice(rows, _ROWS, replace=False))
+    rows = rows[sampled(len(rows), _ROWS, case.seed)]
     if len(rows) < _VARIED * 10:
         return _unknown(
             "there is no recorded model to run, and too few rows are like the reference's to stand in"
@@ -239,8 +223,6 @@ def _suspected(case: Case, text: str, score: Floats, *, rows: float, known: bool
 
 
 def _mirrored(case: Case) -> Replay | None:
-    if case.task is not Task.BINARY or not check_labels(case).scores_turned:
-        return None
     return _suspected(
         case,
         "the scores are the mirror image of what they were (1 − score)",

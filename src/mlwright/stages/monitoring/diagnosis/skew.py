@@ -9,12 +9,11 @@ import polars as pl
 from mlwright.errors import DataError
 from mlwright.model.diagnosis import Outcome, Suspect, Test
 from mlwright.model.monitoring import Estimate
-from mlwright.ports.learner import Learner
 from mlwright.stages.monitoring.diagnosis.case import Case
 from mlwright.stages.monitoring.diagnosis.figures import portion
 from mlwright.stages.monitoring.diagnosis.mismatch import differing, hint
 from mlwright.stages.monitoring.diagnosis.repairs import Judge, Rows, by_weight, judge
-from mlwright.stages.monitoring.diagnosis.surrogate import rescorer
+from mlwright.stages.monitoring.diagnosis.surrogate import Rescorer, Rescoring
 
 _TITLE: Final = "Training-serving skew by key"
 _LEAST: Final = 0.001
@@ -35,11 +34,16 @@ class Skew:
     test: Test
 
 
-def skew(case: Case, learner: Learner, drop: Estimate) -> Skew:
+def skew(case: Case, drop: Estimate, rescoring: Rescoring) -> Skew:
     """Compare the copies row by row, name the mechanism, rescore with the recomputed values.
 
     A feature is a suspect where at least five rows and one in a thousand differ. ``recovered`` is over the rows that
     could be recomputed.
+
+    Args:
+        case: both sides, and the second copy of the current one.
+        drop: loss now less before, which shares are of.
+        rescoring: what scores the recomputed values; asked where something differs.
 
     Raises:
         DataError: the recomputed features do not have one row for each current row.
@@ -73,14 +77,14 @@ def skew(case: Case, learner: Learner, drop: Estimate) -> Skew:
         found = _none(Outcome.CLEAR, text, needs, numbers)
         return Skew(mismatch=mismatch, suspects=(), recovered=None, repaired=None, test=found.test)
     return _found(
-        case, learner, drop, {name: apart[name] for name in wrong}, known, (mismatch, numbers, needs)
+        case, drop, rescoring(), {name: apart[name] for name in wrong}, known, (mismatch, numbers, needs)
     )
 
 
 def _found(
     case: Case,
-    learner: Learner,
     drop: Estimate,
+    scorer: Rescorer | None,
     apart: dict[str, Rows],
     known: Rows,
     rest: tuple[dict[str, float], dict[str, float], tuple[str, ...]],
@@ -89,7 +93,6 @@ def _found(
     mismatch, numbers, needs = rest
     assert case.recomputed is not None
     copy = case.recomputed
-    scorer = rescorer(case, learner)
     by_rows = judge(case, scorer, drop, among=known)
     whole = case.current.features
     suspects = []

@@ -11,9 +11,10 @@ from scipy.special import stdtr
 
 from mlwright.model.diagnosis import Outcome, SliceLoss, Test
 from mlwright.model.monitoring import Estimate
+from mlwright.stages.monitoring.crossfit import sampled
 from mlwright.stages.monitoring.diagnosis.case import Case, Sample
 from mlwright.stages.monitoring.diagnosis.labelled import NO_DROP, proven, untested
-from mlwright.stages.monitoring.encoding import Kind, kind_of, numbers, texts_of
+from mlwright.stages.monitoring.encoding import Kind, by_count, kind_of, numbers, texts_of
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -117,8 +118,7 @@ def _sides(case: Case) -> tuple[dict[int, str], _Side, _Side]:
     for sample in (case.reference, case.current):
         loss = case.loss(sample.label, sample.score)
         known = np.flatnonzero(np.isfinite(loss))
-        if len(known) > _ROWS:
-            known = np.sort(np.random.default_rng(case.seed).choice(known, _ROWS, replace=False))
+        known = known[sampled(len(known), _ROWS, case.seed)]
         rows.append((known, loss[known]))
     names: dict[int, str] = {}
     coded: tuple[list[Integers], list[Integers]] = ([], [])
@@ -167,8 +167,7 @@ def _bins(name: str, pair: list[pl.Series]) -> tuple[list[str], list[Integers]]:
 
 def _levels(name: str, pair: list[pl.Series]) -> tuple[list[str], list[Integers]]:
     texts = [texts_of(each).rename("level") for each in pair]
-    counted = pl.concat(texts).drop_nulls().value_counts(name="rows")
-    known = counted.sort("rows", "level", descending=[True, False])["level"].head(LEVELS).to_list()
+    known = by_count(pl.concat(texts))["value"].head(LEVELS).to_list()
     place = pl.Series(range(len(known)), dtype=pl.Int64)
     codes = []
     for each in texts:

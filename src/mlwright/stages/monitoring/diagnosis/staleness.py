@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from mlwright.stages.monitoring.comparison import rankdata
-from mlwright.stages.monitoring.diagnosis.case import Case, Floats
+from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Sample
 from mlwright.stages.monitoring.diagnosis.columns import Column
-from mlwright.stages.monitoring.diagnosis.repairs import Fault, as_type
-from mlwright.stages.monitoring.encoding import Kind, numbers, texts_of
+from mlwright.stages.monitoring.diagnosis.repairs import Fault, Rows, as_type
+from mlwright.stages.monitoring.encoding import Kind, by_count, numbers, texts_of
 
 _LEVELS: Final = 8
 _RIDGE: Final = 1e-3
@@ -118,10 +118,16 @@ def told(found: Basis, *, without: frozenset[str] = frozenset()) -> dict[str, To
 
 
 def broken(columns: Sequence[Column], found: Basis, case: Case) -> list[Fault]:
-    """Features whose dependence on the others is gone, the one that explains the most first; and flipped signs."""
+    """Features whose dependence on the others is gone, the one that explains the most first; and flipped signs.
+
+    Args:
+        columns: the features that are asked about.
+        found: those and possibly others, which are left out.
+        case: for the labels.
+    """
     by_name = {column.name: column for column in columns}
     faults: list[Fault] = []
-    without: frozenset[str] = frozenset()
+    without = frozenset(found.names) - frozenset(by_name)
     rows = (min(len(found.before) / 2, _HALF), min(len(found.now) / 2, _HALF))
     for _ in range(5):
         measured = told(found, without=without)
@@ -149,39 +155,60 @@ def broken(columns: Sequence[Column], found: Basis, case: Case) -> list[Fault]:
     return faults
 
 
-def stale(column: Column, case: Case) -> Fault | None:
-    """A value that used to change from one row of an entity to the next and no longer does, or takes few values now."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """The rows of one side entity by entity and in time: their order, and which follow a row of the same entity."""
+
+    order: NDArray[np.int64]
+    same: Rows
+    """Shape (n − 1,)."""
+
+
+def steps(sample: Sample) -> Steps | None:
+    """Sort once what every column is asked about; None without times or entities, or with fewer than 100 steps."""
+    if sample.at is None or sample.cluster is None:
+        return None
+    order = np.lexsort((sample.at, sample.cluster))
+    who = sample.cluster[order]
+    same = who[1:] == who[:-1]
+    return Steps(order=order, same=same) if same.sum() >= 100 else None
+
+
+def stale(column: Column, before: Steps | None, now: Steps | None, seed: int) -> Fault | None:
+    """A value that used to change from one row of an entity to the next and no longer does, or takes few values now.
+
+    Args:
+        column: not of instants; those have no answer.
+        before, now: the steps of both sides.
+        seed: of the rows that distinct values are counted in.
+    """
     if column.kind is Kind.INSTANT:
         return None
-    was, now = _changes(case.reference, column.old), _changes(case.current, column.new)
-    if was is not None and now is not None and was[0] >= 0.2 and now[0] <= 0.1 * was[0]:
-        text = f"changes in {now[0]:.1%} of steps of an entity, was {was[0]:.1%}"
+    moved = (
+        None if before is None or now is None else (_changes(column.old, before), _changes(column.new, now))
+    )
+    if moved is not None and moved[0] >= 0.2 and moved[1] <= 0.1 * moved[0]:
+        text = f"changes in {moved[1]:.1%} of steps of an entity, was {moved[0]:.1%}"
     else:
         old, new = column.sampled() if column.kind is Kind.NUMBER else (np.empty(0), np.empty(0))
         few = min(len(old), len(new))
         if few < 500:
             return None
-        random = np.random.default_rng(case.seed)
+        random = np.random.default_rng(seed)
         distinct = [len(np.unique(random.choice(each, few, replace=False))) / few for each in (old, new)]
         if distinct[0] < 0.2 or distinct[1] > 0.1 * distinct[0]:
             return None
         text = f"{distinct[1]:.1%} of values are distinct, was {distinct[0]:.1%}"
     return Fault(
-        column=column.name, mechanism="stale", text=text, touched=np.ones(len(case.current), dtype=np.bool_)
+        column=column.name, mechanism="stale", text=text, touched=np.ones(len(column.new), dtype=np.bool_)
     )
 
 
-def _changes(sample: object, series: pl.Series) -> tuple[float, int] | None:
-    at, cluster = getattr(sample, "at", None), getattr(sample, "cluster", None)
-    if at is None or cluster is None:
-        return None
-    order = np.lexsort((at, cluster))
-    same = cluster[order][1:] == cluster[order][:-1]
-    if same.sum() < 100:
-        return None
-    ordered = series[order]
+def _changes(series: pl.Series, walked: Steps) -> float:
+    """The share of an entity's steps in which the value is another."""
+    ordered = series[walked.order]
     differs = ordered.slice(1).ne_missing(ordered.slice(0, len(ordered) - 1)).to_numpy()
-    return float(differs[same].mean()), int(same.sum())
+    return float(differs[walked.same].mean())
 
 
 def _lost(one: Told, rows: tuple[float, float]) -> bool:
@@ -306,11 +333,8 @@ def _normal(values: Floats) -> Floats:
 
 def _indicators(column: Column) -> list[tuple[Floats, Floats]]:
     old, new = texts_of(column.old[column.old_rows]), texts_of(column.new[column.new_rows])
-    counted = (
-        old.alias("level").drop_nulls().value_counts().sort(["count", "level"], descending=[True, False])
-    )
     pairs = []
-    for level, count in counted.head(_LEVELS).iter_rows():
+    for level, count in by_count(old).head(_LEVELS).iter_rows():
         if count < 30 or count == len(old):
             continue
         spread = sqrt(count / len(old) * (1.0 - count / len(old)))

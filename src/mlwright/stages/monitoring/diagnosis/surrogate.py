@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlwright.ports.learner import Learner
+from mlwright.ports.learner import Fitted, Learner
+from mlwright.stages.monitoring.crossfit import CLASSES, one_of_many, sampled
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Task
 from mlwright.stages.monitoring.encoding import encoder
 
@@ -16,7 +17,6 @@ MIN_FIDELITY: Final = 0.8
 """Below it a surrogate's word on a repair is not taken."""
 _ROWS: Final = 20_000
 _FEWEST: Final = 100
-_CLASSES: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,10 @@ class Rescorer:
         return np.asarray(self.scorer(frame), dtype=np.float64)
 
 
+Rescoring = Callable[[], Rescorer | None]
+"""Gives the one rescorer of a chain, fitted when it is first asked for; it depends on the reference only."""
+
+
 def rescorer(case: Case, learner: Learner) -> Rescorer | None:
     """The recorded model, or a surrogate of it fitted on the reference's features and logged scores.
 
@@ -49,8 +53,7 @@ def rescorer(case: Case, learner: Learner) -> Rescorer | None:
     reference rows with a score, or more than 12 classes.
     """
     scored = np.flatnonzero(np.isfinite(case.reference.score))
-    if len(scored) > _ROWS:
-        scored = np.sort(np.random.default_rng(case.seed).choice(scored, _ROWS, replace=False))
+    scored = scored[sampled(len(scored), _ROWS, case.seed)]
     if case.model is not None:
         return _recorded(case, scored)
     if len(scored) < _FEWEST:
@@ -59,23 +62,24 @@ def rescorer(case: Case, learner: Learner) -> Rescorer | None:
     matrix = coder.matrix(case.reference.features[scored])
     score = case.reference.score[scored]
     classes = np.unique(score)
-    if not coder.columns or (case.task is Task.CLASSES and len(classes) > _CLASSES):
+    if not coder.columns or (case.task is Task.CLASSES and len(classes) > CLASSES):
         return None
 
-    def fitted(features: Floats, target: Floats) -> Callable[[Floats], Floats]:
+    def fitted(features: Floats, target: Floats) -> Fitted:
+        codes, seed = coder.categorical, case.seed
         if case.task is Task.CLASSES:
-            return _by_class(learner, features, target, coder.categorical, case.seed)
-        model = learner.regress(features, target, categorical=coder.categorical, seed=case.seed)
-        return model.predict
+            known = np.unique(target)
+            return one_of_many(learner, features, target, known, categorical=codes, seed=seed)
+        return learner.regress(features, target, categorical=codes, seed=seed)
 
     half = np.random.default_rng(case.seed + 1).permutation(len(score)) % 2 == 0
     crossed = np.empty(len(score))
     for side in (half, ~half):
-        crossed[side] = fitted(matrix[~side], score[~side])(matrix[side])
+        crossed[side] = fitted(matrix[~side], score[~side]).predict(matrix[side])
     whole = fitted(matrix, score)
     fidelity, bias = _agreement(case, case.reference.label[scored], score, crossed)
     return Rescorer(
-        scorer=lambda frame: whole(coder.matrix(frame)), fidelity=fidelity, bias=bias, exact=False
+        scorer=lambda frame: whole.predict(coder.matrix(frame)), fidelity=fidelity, bias=bias, exact=False
     )
 
 
@@ -86,23 +90,6 @@ def _recorded(case: Case, scored: NDArray[np.int64]) -> Rescorer:
     again = np.asarray(case.model(case.reference.features[scored]), dtype=np.float64)
     fidelity, bias = _agreement(case, case.reference.label[scored], case.reference.score[scored], again)
     return Rescorer(scorer=case.model, fidelity=fidelity, bias=bias, exact=True)
-
-
-def _by_class(
-    learner: Learner, features: Floats, target: Floats, categorical: tuple[int, ...], seed: int
-) -> Callable[[Floats], Floats]:
-    """The class whose own model, one against the rest, is the surest."""
-    classes = np.unique(target)
-    models = [
-        learner.classify(features, (target == each).astype(np.float64), categorical=categorical, seed=seed)
-        for each in classes
-    ]
-
-    def predict(rows: Floats) -> Floats:
-        sure = np.column_stack([model.predict(rows) for model in models])
-        return np.asarray(classes[np.argmax(sure, axis=1)], dtype=np.float64)
-
-    return predict
 
 
 def _agreement(case: Case, label: Floats, score: Floats, again: Floats) -> tuple[float, float]:

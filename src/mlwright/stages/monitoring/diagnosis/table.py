@@ -114,6 +114,8 @@ def _read(
         raise _error(faults)
     names, wrong = _features(*sides, roles)
     faults += wrong
+    if not names and not wrong:
+        faults.append(Fault(where="columns", what="there is no feature that varies beside those with a role"))
     known = numbers(sides, _SIDES, (roles.target, roles.score), faults)
     if known is not None and task is None:
         task = _task(known, faults)

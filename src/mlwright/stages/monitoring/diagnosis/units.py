@@ -68,6 +68,20 @@ class Change:
     """Seen in the sizes without their signs."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Both samples, sorted, and the quantiles at which every change is tried."""
+
+    before: Floats
+    now: Floats
+    old: Floats
+    new: Floats
+
+
+def _pair(before: Floats, now: Floats) -> _Pair:
+    return _Pair(before, now, np.quantile(before, _QUANTILES), np.quantile(now, _QUANTILES))
+
+
 def changes() -> Iterable[tuple[float, float, str]]:
     """The table: every factor and its inverse, and the affine ones."""
     for factor, name in FACTORS.items():
@@ -88,18 +102,19 @@ def unit(before: Floats, now: Floats) -> Change | None:
     if m < 50 or n < 50 or before[0] == before[-1]:
         return None
     noise = sqrt(1.0 / m + 1.0 / n)
-    fixed = np.concatenate([np.quantile(now, _QUANTILES), np.quantile(before, _QUANTILES)])
+    pair = _pair(before, now)
+    fixed = np.concatenate([pair.new, pair.old])
     moved = float(np.max(np.abs(_below(now, fixed) - _below(before, fixed))))
     if moved < max(0.012, 2.6 * noise):
         return None
     best: Change | None = None
     for a, b, name in changes():
-        found = _fit(before, now, a, b, name)
+        found = _fit(pair, a, b, name)
         if not _claimed(found, noise) and found.share >= _MOST:
             # a population that moved as well can make the share look a little less than all
-            found = _fit(before, now, a, b, name, whole=True)
+            found = _fit(pair, a, b, name, whole=True)
         if _claimed(found, noise) and (best is None or found.gap < best.gap):
-            best = found if _alike(before, now, found) else best
+            best = found if _alike(pair, found) else best
     return best if best is not None else _folded(before, now, noise)
 
 
@@ -109,30 +124,30 @@ def _folded(before: Floats, now: Floats, noise: float) -> Change | None:
     negative = [float(np.mean(side < 0)) for side in (before, now)]
     if not 0.05 < negative[0] < 0.95 or abs(negative[1] - negative[0]) > 0.05 + 2.6 * noise:
         return None
-    old, new = np.sort(np.abs(before)), np.sort(np.abs(now))
+    pair = _pair(np.sort(np.abs(before)), np.sort(np.abs(now)))
     best: Change | None = None
     for a, b, name in changes():
         if b or abs(log(abs(a))) < _APART:
             continue
-        found = replace(_fit(old, new, a, b, name), folded=True)
+        found = replace(_fit(pair, a, b, name), folded=True)
         if found.share >= _ALL or (best is not None and found.gap >= best.gap):
             continue
-        if _claimed(found, noise) and _alike(old, new, found):
+        if _claimed(found, noise) and _alike(pair, found):
             best = found
     return best
 
 
-def _alike(before: Floats, now: Floats, found: Change) -> bool:
+def _alike(pair: _Pair, found: Change) -> bool:
     """Whether a part of the rows, with the change undone, is like the reference; another source may differ a little."""
     if found.share >= _ALL:
         return True
-    touched = np.sort(now[_likely(before, now, found)])
+    touched = np.sort(pair.now[_likely(pair.before, pair.now, found)])
     if len(touched) < 10:
         return False
     undone = np.sort((touched - found.b) / found.a)
-    points = np.concatenate([undone, np.quantile(before, _QUANTILES)])
-    apart = float(np.max(np.abs(_below(undone, points) - _below(before, points))))
-    return apart <= 0.2 + 1.5 * sqrt(1.0 / len(touched) + 1.0 / len(before))
+    points = np.concatenate([undone, pair.old])
+    apart = float(np.max(np.abs(_below(undone, points) - _below(pair.before, points))))
+    return apart <= 0.2 + 1.5 * sqrt(1.0 / len(touched) + 1.0 / len(pair.before))
 
 
 def shape_kept(before: Floats, now: Floats) -> Change | None:
@@ -148,9 +163,10 @@ def shape_kept(before: Floats, now: Floats) -> Change | None:
         a = float(new[2] / old[2]) if old[2] > 0 and new[2] > 0 else 0.0
         if a > 0 and before[0] >= 0:
             candidates.append((a, 0.0, "scale"))
+    pair = _pair(before, now)
     best: Change | None = None
     for a, b, name in candidates:
-        found = _fit(before, now, a, b, name)
+        found = _fit(pair, a, b, name)
         if found.gap_before < max(0.15, 5 * noise) or found.share < 0.97:
             continue
         if found.gap <= max(1.4 * noise + 0.005, 0.1 * found.gap_before) and (
@@ -214,13 +230,12 @@ def _claimed(found: Change, noise: float) -> bool:
     return found.gap <= max(near * found.gap_before, 1.2 * noise) and found.gap_before >= 2.0 * found.gap
 
 
-def _fit(before: Floats, now: Floats, a: float, b: float, name: str, *, whole: bool = False) -> Change:
+def _fit(pair: _Pair, a: float, b: float, name: str, *, whole: bool = False) -> Change:
     """The best share for one change, or all of the rows, and what is left."""
-    points = np.concatenate([np.quantile(now, _QUANTILES), a * np.quantile(before, _QUANTILES) + b])
-    points = np.concatenate([points, np.quantile(before, _QUANTILES)])
-    is_now, was = _below(now, points), _below(before, points)
+    points = np.concatenate([pair.new, a * pair.old + b, pair.old])
+    is_now, was = _below(pair.now, points), _below(pair.before, points)
     back = (points - b) / a
-    would = _below(before, back) if a > 0 else 1.0 - _below(before, back, strictly=True)
+    would = _below(pair.before, back) if a > 0 else 1.0 - _below(pair.before, back, strictly=True)
     toward, moved = would - was, is_now - was
     power = float(toward @ toward)
     share = min(max(float(moved @ toward) / power, 0.0), 1.0) if power > 0 else 0.0

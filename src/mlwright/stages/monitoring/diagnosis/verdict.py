@@ -13,17 +13,20 @@ from mlwright.model.diagnosis import Cause, Outcome, Share, Sureness
 from mlwright.model.monitoring import Estimate
 from mlwright.stages.monitoring.diagnosis.figures import percent, portion
 from mlwright.stages.monitoring.diagnosis.findings import Findings, Repair
+from mlwright.stages.monitoring.diagnosis.intervals import scaled
+from mlwright.stages.monitoring.diagnosis.refit import HELPS
 
 CARRIES: Final = 0.5
 """A cause that carries more than half of the drop is the verdict, if nothing else carries much."""
 SOME: Final = 0.2
 """A share below which a second cause is not one."""
+TOP: Final = 0.35
+"""Where no cause carries as much, none is the verdict."""
 LEFT: Final = 0.1
 """A rest that is proven and larger is looked into, and a verdict that leaves it is not sure."""
 FELL: Final = 0.3
 """Share of labels known less than before from which no verdict on the world is sure."""
 DOMINANT: Final = 0.6
-GAIN: Final = 0.35
 NO_GAIN: Final = 0.15
 _LOSSY: Final = (
     "missing",
@@ -169,19 +172,19 @@ def _answers(found: Findings) -> list[Share]:
         return [
             Share(cause=Cause.FEEDBACK, share=rate, text="worse where the model chose, not where it explored")
         ]
-    if gain.value >= GAIN:
+    if gain.value >= HELPS:
         text = f"the same cases have other outcomes; a refit takes back {portion(gain)}"
         return [Share(cause=Cause.CONCEPT, share=rate, text=text)]
     if gain.value < NO_GAIN:
         text = f"the features tell less of the outcome; a refit takes back {percent(max(gain.value, 0.0))}"
         return [Share(cause=_lost_to(found), share=rate, text=text)]
-    part = gain.value / GAIN
+    part = gain.value / HELPS
     concept = Share(
         cause=Cause.CONCEPT,
-        share=_scaled(rate, part),
+        share=scaled(rate, part),
         text=f"a refit takes back {portion(gain)}, too little to be sure",
     )
-    lost = Share(cause=_lost_to(found), share=_scaled(rate, 1 - part), text="the rest no refit takes back")
+    lost = Share(cause=_lost_to(found), share=scaled(rate, 1 - part), text="the rest no refit takes back")
     return [concept, lost]
 
 
@@ -232,7 +235,7 @@ def _weighed(found: Findings, shares: tuple[Share, ...]) -> Judgement:
         )
     top = shares[0]
     others = [each for each in shares[1:] if each.share.value >= SOME]
-    if top.share.value < GAIN:
+    if top.share.value < TOP:
         cause = Cause.MIXED if others else Cause.OPEN
         why = (
             "several causes carry a little each"
@@ -347,7 +350,3 @@ def _of_rest(found: Findings, share: Estimate) -> Estimate:
         lower=min(share.lower * max(rest.lower, 0.0), share.lower * rest.upper),
         upper=share.upper * max(rest.upper, 0.0),
     )
-
-
-def _scaled(share: Estimate, by: float) -> Estimate:
-    return replace(share, value=share.value * by, lower=share.lower * by, upper=share.upper * by)

@@ -9,6 +9,7 @@ from mlwright.stages.monitoring.diagnosis.case import Case
 from mlwright.stages.monitoring.diagnosis.figures import percent, portion
 from mlwright.stages.monitoring.diagnosis.findings import Findings
 from mlwright.stages.monitoring.diagnosis.reality import LOSSES
+from mlwright.stages.monitoring.diagnosis.refit import HELPS
 from mlwright.stages.monitoring.diagnosis.verdict import LEFT, Judgement
 
 _ENDPOINT: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
@@ -130,7 +131,7 @@ def would_change(case: Case, found: Findings, judged: Judgement) -> tuple[str, .
         )
     if judged.cause in (Cause.CONCEPT, Cause.LOST, Cause.MIXED) and found.refit is not None:
         gain = found.refit.gain
-        if gain is not None and gain.lower < 0.35 < gain.upper:
+        if gain is not None and gain.lower < HELPS < gain.upper:
             made.append(f"More labelled rows: a refit takes back {portion(gain)} of the drop")
     if judged.cause in _WORLD and case.current.explored is None:
         made.append(
