@@ -3,7 +3,6 @@
 The messages about one group are one thread.
 """
 
-import hashlib
 import html
 import smtplib
 import ssl
@@ -13,6 +12,7 @@ from email.utils import format_datetime, parseaddr
 from typing import Final
 from urllib.parse import urlsplit
 
+from mlwright.adapters.notify.payload import digest
 from mlwright.adapters.notify.wording import (
     LONGEST,
     MOST_ALERTS,
@@ -183,7 +183,7 @@ def _safe(text: str) -> str:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:40]
+    return digest(text)[:40]
 
 
 def _codes(codes: set[int]) -> str:

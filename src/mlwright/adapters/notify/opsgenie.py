@@ -4,12 +4,11 @@ Source: https://docs.opsgenie.com/docs/alert-api (limits: 130 characters of a me
 description, 8000 of all details, 20 tags of 50).
 """
 
-import hashlib
 from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
-from mlwright.adapters.notify.payload import to_json
+from mlwright.adapters.notify.payload import key_within, to_json
 from mlwright.adapters.notify.posting import Receiver
 from mlwright.adapters.notify.wording import body, cut, facts, title, whole
 from mlwright.model.alerting import Notice
@@ -17,7 +16,7 @@ from mlwright.model.monitoring import AlertLevel, AlertState
 
 API: Final = "https://api.opsgenie.com"
 _PRIORITIES = {AlertLevel.PAGE: "P1", AlertLevel.TICKET: "P3", AlertLevel.INFO: "P5"}
-_MESSAGE, _ALIAS, _DESCRIPTION, _DETAILS, _TAG, _TAGS, _SOURCE = 130, 512, 15_000, 8_000, 50, 20, 100
+_MESSAGE, _ALIAS, _DESCRIPTION, _DETAILS, _TAG, _TAGS = 130, 512, 15_000, 8_000, 50, 20
 
 
 class OpsgenieNotifier:
@@ -59,7 +58,7 @@ class OpsgenieNotifier:
 
 def opsgenie_request(notice: Notice) -> tuple[str, dict[str, object]]:
     """The path and the body."""
-    alias = alias_of(notice.group)
+    alias = key_within(notice.group, _ALIAS)
     by = {"source": "mlwright", "note": cut(body(notice), _DESCRIPTION)}
     if notice.state is not AlertState.FIRING:
         verb = "close" if notice.state is AlertState.RESOLVED else "acknowledge"
@@ -77,17 +76,8 @@ def opsgenie_request(notice: Notice) -> tuple[str, dict[str, object]]:
         "alias": alias,
         "description": cut(whole(body(notice)), _DESCRIPTION),
         "entity": cut(whole(str(notice.endpoint)), _ALIAS),
-        "source": cut("mlwright", _SOURCE),
+        "source": "mlwright",
         "priority": _PRIORITIES[notice.level],
         "tags": [cut(whole(each), _TAG) for each in tags[:_TAGS]],
         "details": details,
     }
-
-
-def alias_of(group: str) -> str:
-    """The alert's alias: the group's id, or its digest where that is too long."""
-    return (
-        group
-        if len(group) <= _ALIAS
-        else hashlib.sha256(group.encode("utf-8", "backslashreplace")).hexdigest()
-    )

@@ -4,11 +4,10 @@ Source: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ (limi
 of a ``dedup_key``, 512 KB of an event).
 """
 
-import hashlib
 from datetime import timedelta
 from typing import Final
 
-from mlwright.adapters.notify.payload import iso, log_record, to_json
+from mlwright.adapters.notify.payload import iso, key_within, log_record, to_json
 from mlwright.adapters.notify.posting import Receiver
 from mlwright.adapters.notify.wording import LONGEST, MOST_ALERTS, cut, title
 from mlwright.model.alerting import Notice
@@ -66,7 +65,7 @@ def pagerduty_event(notice: Notice, *, key: str, evidence: bool = True) -> dict[
     event: dict[str, object] = {
         "routing_key": key,
         "event_action": _ACTIONS[notice.state],
-        "dedup_key": dedup_key(notice.group),
+        "dedup_key": key_within(notice.group, _KEY),
     }
     if notice.state is not AlertState.FIRING:
         return event
@@ -94,10 +93,3 @@ def pagerduty_event(notice: Notice, *, key: str, evidence: bool = True) -> dict[
         },
         **({"links": links} if links else {}),
     }
-
-
-def dedup_key(group: str) -> str:
-    """The incident's key: the group's id, or its digest where that is too long."""
-    return (
-        group if len(group) <= _KEY else hashlib.sha256(group.encode("utf-8", "backslashreplace")).hexdigest()
-    )

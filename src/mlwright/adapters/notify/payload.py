@@ -5,6 +5,7 @@ whatever takes Alertmanager's calls takes these. Alertmanager knows "firing" and
 acknowledged alert is firing, and an annotation says who took it.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -135,6 +136,16 @@ def _plain(value: object) -> object:
     if isinstance(value, Real) and math.isfinite(value):
         return float(value)
     return str(value)
+
+
+def digest(text: str) -> str:
+    """Its SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def key_within(text: str, limit: int) -> str:
+    """The text as a key of at most so many characters: itself, or its digest where it is too long."""
+    return text if len(text) <= limit else digest(text)
 
 
 def iso(at: datetime) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mlwright.doors.cli.files import writing
 from mlwright.doors.cli.show import pairs, table
 from mlwright.errors import UsageError
 from mlwright.model.checking import DataQuality
@@ -65,7 +66,7 @@ def write_rows(found: Sequence[Performance], target: Path) -> int:
     """Write one row for each metric of each window and part; returns how many.
 
     Raises:
-        UsageError: the file is neither CSV nor Parquet.
+        UsageError: the file is neither CSV nor Parquet, or cannot be written.
     """
     if target.suffix not in (".csv", ".parquet"):
         raise UsageError(
@@ -80,10 +81,11 @@ def write_rows(found: Sequence[Performance], target: Path) -> int:
         pl.col("from", "to").cast(pl.Datetime("us", "UTC")),
         pl.col("value", "lower", "upper").cast(pl.Float64),
     )
-    if target.suffix == ".csv":
-        frame.write_csv(target, datetime_format="%Y-%m-%dT%H:%M:%SZ")
-    else:
-        frame.write_parquet(target)
+    with writing(target):
+        if target.suffix == ".csv":
+            frame.write_csv(target, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+        else:
+            frame.write_parquet(target)
     return frame.height
 
 

@@ -11,7 +11,7 @@ from mlwright.doors.web.paper import render
 from mlwright.model.alerting import SEVERITY
 from mlwright.model.monitoring import Alert, AlertLevel, AlertState
 from mlwright.model.settings import Settings
-from mlwright.stages.monitoring.escalating import EscalationClock, next_step, plan_for
+from mlwright.stages.monitoring.escalating import EscalationClock, next_step, plan_for, told_at_once
 from mlwright.stages.monitoring.levels import rule_level
 
 _ALERTS = 300
@@ -117,15 +117,9 @@ def told(alert: Alert, settings: Settings, now: datetime) -> Told:
 
 
 def _at_once(alert: Alert, settings: Settings) -> tuple[str, ...]:
-    """The channels that no escalation names and that want alerts of this level and endpoint."""
-    by_turns = {channel for plan in settings.escalations for step in plan.steps for channel in step.to}
-    usual = (AlertLevel.PAGE.value, AlertLevel.TICKET.value)
-    return tuple(
-        each.name or each.kind
-        for each in settings.notify
-        if (each.name or each.kind) not in by_turns
-        and alert.level.value in (each.levels or usual)
-        and (not each.endpoints or alert.endpoint in each.endpoints)
+    channels = [each.name or each.kind for each in settings.notify]
+    return told_at_once(
+        channels, settings.notify, settings.escalations, level=alert.level, endpoint=alert.endpoint
     )
 
 

@@ -49,6 +49,7 @@ LEGEND: Final = (
     ("v2", _PROMOTED, "promoted"),
     ("×", _KEPT_OUT, "rollout ended otherwise"),
     ("◆", _RETRAIN, "retraining"),
+    ("‖", _RETRAIN, "put off"),
     ("⚙", _CHANGE, "settings"),
     ("?", _ASKED, "diagnosis"),
 )
@@ -57,9 +58,19 @@ LEGEND: Final = (
 
 def moments_of(platform: Platform, endpoint: str, window: Window) -> tuple[Moment, ...]:
     """Everything with a mark that happened in a window, in order of time."""
+    found = [
+        *map(alert_moment, platform.alerting.alerts(endpoint, limit=_ALERTS)),
+        *map(decision_moment, platform.records.decisions(endpoint, limit=_DECISIONS)),
+    ]
+    inside = [each for each in found if window.start <= each.at < window.end]
+    return tuple(sorted([*change_moments(platform, endpoint, window), *inside], key=lambda each: each.at))
+
+
+def change_moments(platform: Platform, endpoint: str, window: Window) -> tuple[Moment, ...]:
+    """Changes by hand and of settings that happened in a window."""
     with platform.parts.read() as tx:
         changes = changes_of(tx, EndpointName(endpoint), window.start, window.end)
-    found = [
+    return tuple(
         Moment(
             at=each.at,
             kind=_CHANGES[each.kind][0],
@@ -68,12 +79,8 @@ def moments_of(platform: Platform, endpoint: str, window: Window) -> tuple[Momen
             text=each.what,
         )
         for each in changes
-        if each.kind in _CHANGES
-    ]
-    found += map(alert_moment, platform.alerting.alerts(endpoint, limit=_ALERTS))
-    found += map(decision_moment, platform.records.decisions(endpoint, limit=_DECISIONS))
-    inside = (each for each in found if window.start <= each.at < window.end)
-    return tuple(sorted(inside, key=lambda each: each.at))
+        if each.kind in _CHANGES and each.at < window.end
+    )
 
 
 def alert_moment(alert: Alert) -> Moment:
@@ -89,12 +96,14 @@ def alert_moment(alert: Alert) -> Moment:
 
 
 def decision_moment(decision: Decision) -> Moment:
-    """A decision about an endpoint: a retraining, the end of a rollout, a diagnosis."""
+    """A decision about an endpoint: a retraining, one that was due and put off, the end of a rollout, a diagnosis."""
     outcome, why = decision.outcome.replace("_", " "), "; ".join(decision.reasons)
     kind, mark, colour, href = decision.kind, "◆", _RETRAIN, ""
     if decision.kind == "diagnosis":
         mark, colour, href = "?", _ASKED, f"/diagnoses/{quote(decision.id)}"
-    elif decision.kind != "retrain":
+    elif decision.kind == "trigger":
+        mark = "‖"
+    elif decision.kind == "rollout":
         promoted = decision.outcome.startswith(RolloutState.PROMOTED.value)
         version = version_of(decision.outcome) or ""
         mark, colour = (f"v{version}", _PROMOTED) if promoted else ("×", _KEPT_OUT)

@@ -7,10 +7,9 @@ from typing import Final
 
 from mlwright.doors.http.control.calls import Control
 from mlwright.doors.reports.diagnosis.words import tone
-from mlwright.doors.web import views
 from mlwright.doors.web.address import Query
 from mlwright.doors.web.charts import Event
-from mlwright.doors.web.moments import LEGEND, alert_moment, decision_moment, moments_of
+from mlwright.doors.web.moments import LEGEND, alert_moment, change_moments, decision_moment
 from mlwright.doors.web.monitor_charts import monitor_chart
 from mlwright.doors.web.monitor_facts import RANGES, Quality, monitored, quality_of
 from mlwright.doors.web.monitor_pages import quality_parts
@@ -94,37 +93,27 @@ class Business:
 
 def engineering_page(control: Control, query: Query, path: dict[str, str]) -> str:
     """Promises, budgets, traffic, processes, rollouts and open pages."""
-    names, chosen, named = _chosen(control, query)
+    named, head = _head(control, query, "/views/engineering")
     return render(
         "view_engineering.html",
-        here="/views/engineering",
-        names=names,
-        chosen=chosen,
-        left=len(names) - len(named) if chosen is None else 0,
+        **head,
         endpoints=[_running(control, each) for each in named],
         processes=control.processes(),
         turns=control.turns.status,
         looked=control.turns.looks.seen,
-        views=views,
         span_name=span_name,
-        burns=burns,
     )
 
 
 def science_page(control: Control, query: Query, path: dict[str, str]) -> str:
     """Quality as measured and as estimated, maturity, drift, calibration, slices, the last diagnosis."""
-    names, chosen, named = _chosen(control, query)
+    named, head = _head(control, query, "/views/science")
     days = query.whole("days", 90, 1, 3660)
     found = [monitored(control, name, days) for name in named]
     return render(
         "view_science.html",
-        here="/views/science",
-        names=names,
-        chosen=chosen,
-        left=len(names) - len(named) if chosen is None else 0,
-        query=query,
+        **head,
         days=days,
-        ranges=RANGES,
         legend=LEGEND,
         tone_of=tone,
         endpoints=[
@@ -138,33 +127,32 @@ def science_page(control: Control, query: Query, path: dict[str, str]) -> str:
 
 def business_page(control: Control, query: Query, path: dict[str, str]) -> str:
     """Money, volume, quality in plain words, what changed, what was decided. ``?days=`` back; a year unless given."""
-    names, chosen, named = _chosen(control, query)
+    named, head = _head(control, query, "/views/business")
     days = query.whole("days", _BUSINESS_DAYS, 1, 3660)
     return render(
         "view_business.html",
-        here="/views/business",
-        names=names,
-        chosen=chosen,
-        left=len(names) - len(named) if chosen is None else 0,
-        query=query,
+        **head,
         days=days,
-        ranges=RANGES,
         endpoints=[_business(control, name, days, number) for number, name in enumerate(named)],
     )
 
 
-def burns(status: ObjectiveStatus) -> tuple[tuple[str, float | None], ...]:
-    """Burn rates by span, the shortest first."""
-    return tuple((span_name(each.span), each.rate) for each in status.burns)
-
-
-def _chosen(control: Control, query: Query) -> tuple[list[str], str | None, list[str]]:
-    """The endpoints there are, the one that is asked for, and those to be shown."""
+def _head(control: Control, query: Query, here: str) -> tuple[list[str], dict[str, object]]:
+    """The endpoints to be shown, and what the head of each of these pages is made of."""
     names = [each.name for each in control.platform.parts.settings.endpoints]
-    if query.one("endpoint"):
-        chosen = control.platform.parts.endpoint(query.one("endpoint")).name
-        return names, chosen, [chosen]
-    return names, None, names[:_MOST]
+    asked = query.one("endpoint")
+    chosen = control.platform.parts.endpoint(asked).name if asked else None
+    named = [chosen] if chosen else names[:_MOST]
+    left = 0 if chosen else len(names) - len(named)
+    head: dict[str, object] = {
+        "here": here,
+        "names": names,
+        "chosen": chosen,
+        "left": left,
+        "query": query,
+        "ranges": RANGES,
+    }
+    return named, head
 
 
 def _running(control: Control, name: str) -> Running:
@@ -263,7 +251,7 @@ def _told(control: Control, quality: Quality, window: Window) -> tuple[Told, ...
         "deploy": "A model was put into service by hand.",
         "out of service": "The service was stopped by hand.",
     }
-    for change in moments_of(platform, name, window):
+    for change in change_moments(platform, name, window):
         if change.kind in said:
             found.append(Told(at=change.at, text=said[change.kind], mark=change.mark, colour=change.colour))
     inside = (each for each in found if window.start <= each.at < window.end)

@@ -11,7 +11,8 @@ from typing import Final
 from mlwright.doors.web.charts import COLOURS, Event, Series, line_chart
 from mlwright.doors.web.facts import EndpointFacts, Facts
 from mlwright.doors.web.heatmap import heat_map
-from mlwright.doors.web.words import day, version_of
+from mlwright.doors.web.moments import decision_moment
+from mlwright.doors.web.words import day, metric_name
 from mlwright.model.ledger import Decision
 from mlwright.model.monitoring import Alert, DriftReport, Estimate, Performance
 from mlwright.model.rollouts import Rollout, RolloutState
@@ -23,7 +24,9 @@ WIDTH: Final = 1180
 _HEAD: Final = 80
 _SPAN: Final = re.compile(r" in \d{4}-\d\d-\d\d \d\d:\d\d to \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 """The window that an alert's summary names; beside a month it only takes the place of the number."""
-_ALERT, _RETRAIN, _PROMOTED, _KEPT_OUT = COLOURS[4], COLOURS[1], COLOURS[2], COLOURS[0]
+_ALERT: Final = COLOURS[4]
+_DECIDED: Final = ("retrain", "rollout")
+"""Kinds of decisions with a mark here; the page of monitoring has all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +118,10 @@ def moments(
         if each.endpoint == endpoint and axis.holds(each.fired)
     ]
     for each in decisions:
-        if each.subject != endpoint or not axis.holds(each.at):
-            continue
-        label = f"{day(each.at)}: {each.kind}, {each.outcome}"
-        if each.kind == "retrain":
-            found.append(Event(at=axis.at(each.at), label=label, colour=_RETRAIN, mark="◆"))
-        elif each.outcome.startswith(RolloutState.PROMOTED.value):
-            mark = f"v{version_of(each.outcome)}"
-            found.append(Event(at=axis.at(each.at), label=label, colour=_PROMOTED, mark=mark))
-        else:
-            found.append(Event(at=axis.at(each.at), label=label, colour=_KEPT_OUT, mark="×"))
+        if each.kind in _DECIDED and each.subject == endpoint and axis.holds(each.at):
+            drawn = decision_moment(each)
+            label = f"{day(each.at)}: {each.kind}, {each.outcome}"
+            found.append(Event(at=axis.at(each.at), label=label, colour=drawn.colour, mark=drawn.mark))
     return tuple(sorted(found, key=lambda event: event.at))
 
 
@@ -148,7 +145,7 @@ def quality_chart(axis: Axis, facts: EndpointFacts, events: Sequence[Event]) -> 
         # A day is left out between two months: their values are not joined by anything that was measured.
         for at in inside[:-1] if len(inside) > 1 else inside:
             months[at] = measured.value if measured else None
-    word = "AUC" if metric == "auc" else "Brier score"
+    word = metric_name(metric)
     series = [Series(name="day", values=daily, colour=COLOURS[0], bands=bands)]
     if any(value is not None for value in months):
         series.append(Series(name="month", values=months, colour=COLOURS[3], bold=True))
@@ -274,7 +271,10 @@ def _bounds(daily: Sequence[float | None], months: Sequence[float | None]) -> tu
     edge = len(known) // 50
     shown = [*known[edge : len(known) - edge], *(value for value in months if value is not None)]
     margin = max(0.01, (max(shown) - min(shown)) * 0.15)
-    return max(0.0, min(shown) - margin), min(1.0, max(shown) + margin)
+    low, high = min(shown) - margin, max(shown) + margin
+    if min(shown) >= 0.0 and max(shown) <= 1.0:
+        return max(0.0, low), min(1.0, high)
+    return low, high  # an error in units of the label, or a score that may be negative
 
 
 def _full(values: Sequence[float]) -> float:

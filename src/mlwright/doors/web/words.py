@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Final
 
+from markupsafe import Markup, escape
+
 from mlwright.model.durations import format_duration
 
 NOTHING: Final = "–"
 _DIGEST: Final = re.compile(r"blake3:([0-9a-f]{12})[0-9a-f]{52}")
+_CODE: Final = re.compile(r"`([^`]+)`")
 _VERSION: Final = re.compile(r"/(\d+)\b")
 
 _TONES: Final = {
@@ -131,6 +134,11 @@ def version_of(text: str) -> str | None:
     return found[1] if found else None
 
 
+def coded(text: object) -> Markup:
+    """A text in which what stands between backticks is code: names of columns, and commands."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
 def metric_name(name: str) -> str:
     """How a metric is called in a sentence: ``AUC``, ``Brier score``, ``log loss``, ``NDCG@10``."""
     plain, at, most = name.partition("@")
@@ -148,5 +156,6 @@ FILTERS: Final = {
     "short": short,
     "brief": brief,
     "tone": tone,
+    "coded": coded,
     "metric_name": metric_name,
 }

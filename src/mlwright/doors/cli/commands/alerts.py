@@ -51,11 +51,13 @@ def alerts() -> None:
 )
 def show(door: Door, alert: str | None, endpoint: str | None, limit: int) -> None:
     """List alerts, latest first, or look at one."""
-    alerting = door.platform.alerting
+    platform = door.platform
+    alerting = platform.alerting
     if alert is not None:
         door.show(alerting.find(alert), _alert)
         return
-    found = alerting.alerts(endpoint, limit=limit)
+    named = platform.parts.endpoint(endpoint).name if endpoint else None
+    found = alerting.alerts(named, limit=limit)
     door.show(found, lambda listed: _inbox(Inbox(alerts=listed, troubles=alerting.troubles())))
 
 

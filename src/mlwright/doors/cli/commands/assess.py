@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mlwright.doors.cli.commands.fixing import fix
 from mlwright.doors.cli.door import Door, command
+from mlwright.doors.cli.files import put
 from mlwright.doors.cli.show import table
 from mlwright.doors.reports.html import html
 from mlwright.doors.reports.progress import progress_bar
@@ -205,20 +206,10 @@ def _write(door: Door, asked: Asked, standing: Standing) -> None:
     probes = door.engineer.probes
     for file, draw in ((asked.html, html), (asked.sarif, sarif)):
         if file is not None:
-            _put(file, draw(standing, probes))
+            put(file, draw(standing, probes))
     if asked.write_baseline is not None:
         count = write_baseline(asked.write_baseline, standing.problems)
         click.echo(f"{asked.write_baseline}: {count} known problems", err=True)
-
-
-def _put(file: Path, text: str) -> None:
-    if str(file) == "-":
-        click.echo(text, nl=False)
-        return
-    try:
-        file.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UsageError("the file cannot be written", where=str(file), why=error.strerror) from error
 
 
 def _view(door: Door, asked: Asked, standing: Standing) -> RenderableType:

@@ -11,6 +11,7 @@ import click
 from rich.console import RenderableType
 
 from mlwright.doors.cli.door import Door, command
+from mlwright.doors.cli.files import STDOUT, put, require_place
 from mlwright.doors.cli.show import stderr, table
 from mlwright.errors import UsageError
 
@@ -85,8 +86,13 @@ def diagnose(door: Door, **given: object) -> None:
     """
     asked = Asked(**given)  # type: ignore[arg-type]  # click made each of them what it is
     if asked.listed:
-        door.show(door.platform.diagnosing.diagnoses(asked.endpoint), _list)
+        platform = door.platform
+        endpoint = platform.parts.endpoint(asked.endpoint).name if asked.endpoint else None
+        door.show(platform.diagnosing.diagnoses(endpoint), _list)
         return
+    for file in (asked.html, asked.markdown):
+        if file is not None:
+            require_place(file)
     found = _of_tables(door, asked) if asked.of_tables else _of_endpoint(door, asked)
     _write(door, asked, found)
     door.finish(well=found.verdict.name == "NO_EVIDENCE")
@@ -147,18 +153,12 @@ def _of_tables(door: Door, asked: Asked) -> "Diagnosis":
 
 
 def _write(door: Door, asked: Asked, found: "Diagnosis") -> None:
-    dash = False
-    for path, form in ((asked.html, "html"), (asked.markdown, "markdown")):
-        if path is None:
-            continue
-        text = _report(found, form)
-        dash = dash or str(path) == "-"
-        if str(path) == "-":
-            click.echo(text, nl=False)
-        else:
-            path.write_text(text, encoding="utf-8")
+    files = {form: path for path, form in ((asked.html, "html"), (asked.markdown, "markdown")) if path}
+    for form, path in files.items():
+        put(path, _report(found, form))
+        if str(path) != STDOUT:
             stderr().print(f"wrote {path}")
-    if not dash:
+    if STDOUT not in map(str, files.values()):
         from mlwright.doors.reports.diagnosis.terminal import diagnosis_screen
 
         door.show(found, diagnosis_screen)

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from mlwright.adapters.config import settings_schema as schema_of_settings
 from mlwright.doors.cli.commands.moving import bar, report_view
 from mlwright.doors.cli.door import Door, OrList, command
+from mlwright.doors.cli.files import make_folder, put
 from mlwright.doors.cli.show import table
 from mlwright.platform.records import Exported
 
@@ -40,6 +41,7 @@ def listing(door: Door, explicit: bool) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def data(door: Door, folder: Path) -> None:
     """Write every table, all predictions and all labels as Parquet files into DIR."""
+    make_folder(folder)
     with door.working("writing tables"):
         written = door.platform.records.export(folder)
     door.show(written, _written)
@@ -54,6 +56,7 @@ def data(door: Door, folder: Path) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="CSV files instead of Parquet.")
 def monitoring(door: Door, folder: Path, as_csv: bool) -> None:
     """Write performance, drift, alerts and what objectives counted as flat tables into DIR."""
+    make_folder(folder)
     door.show(door.platform.records.monitoring(folder, "csv" if as_csv else "parquet"), _written)
 
 
@@ -122,9 +125,9 @@ def settings_schema() -> None:
 
 
 def _texts(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        put(folder / name, text)
     return tuple(folder / name for name in texts)
 
 

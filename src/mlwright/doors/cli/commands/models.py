@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from mlwright.doors.cli import version_views as views
 from mlwright.doors.cli.commands import optimizing, proofs
 from mlwright.doors.cli.door import Door, OrShow, command
+from mlwright.doors.cli.files import put
 from mlwright.doors.cli.show import pairs, short, table
 from mlwright.doors.wire import to_json, to_plain
 from mlwright.errors import UsageError
@@ -150,10 +151,7 @@ def compare(door: Door, before: str, after: str) -> None:
 
 def _write(door: Door, value: object, text: str, output: Path | None) -> None:
     if output is not None:
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError("it cannot be written", where=str(output), why=error.strerror) from error
+        put(output, text)
         door.show({"written": str(output)}, lambda said: f"{said['written']} is written")
     elif door.as_json:
         door.show(value, str)

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mlwright.doors.cli.door import Door, command
+from mlwright.doors.cli.files import put
 from mlwright.doors.reports.progress import progress_bar
 from mlwright.doors.reports.sarif import sarif
 from mlwright.doors.reports.terminal import details, rubric
@@ -49,7 +50,7 @@ def review(door: Door, path: Path, in_full: bool, sarif_file: Path | None, fail_
     today = engineer.engines.clock.now().date()
     standing = take_stock(report, root, probes=list(engineer.probes), today=today)
     if sarif_file is not None:
-        sarif_file.write_text(sarif(standing, engineer.probes), encoding="utf-8", newline="\n")
+        put(sarif_file, sarif(standing, engineer.probes))
     door.show(report, lambda _: Group(*(_in_full(standing) if in_full else _screen(standing))))
     door.finish(well=judge(standing, fail_on=Severity(fail_on)).passes)
 

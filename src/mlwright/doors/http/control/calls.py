@@ -280,7 +280,6 @@ NOT_OVER_HTTP: Final[Mapping[str, str]] = {
     "alerting.deliver": "part of every tick",
     "alerting.act": "writes what rules decided inside the transaction of a look",
     "drifting.measure": "part of a look: /watch does it",
-    "drifting.tidy": "part of a look: /watch does it",
     "checking.look": "is one part of a turn of the loop: tick does it, and /quality shows what it found",
     "imaging.engine": "is a program on the PATH of whoever builds",
     "imaging.write": "writes into a folder of this machine: `mlwright build image`",

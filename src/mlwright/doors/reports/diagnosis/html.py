@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlwright import __version__
 from mlwright.doors.reports.diagnosis import plots, words
+from mlwright.doors.web.words import coded
 from mlwright.model.diagnosis import Diagnosis
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
@@ -37,3 +38,4 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.filters["coded"] = coded

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from mlwright.doors.reports.diagnosis.words import ACTIONS, MARKS, instant, numbers, points, share
+from mlwright.doors.reports.diagnosis.words import MARKS, instant, numbers, points, share
 from mlwright.model.diagnosis import Diagnosis
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
@@ -29,8 +29,6 @@ def _head(found: Diagnosis) -> Iterator[str]:
     yield f"# Why did {_text(found.subject)} get worse?"
     yield ""
     yield f"**{found.verdict}** ({found.sureness}). {_text(found.summary)}"
-    yield ""
-    yield f"→ {ACTIONS[found.verdict]}"
     yield ""
     yield f"- {found.metric}: {found.loss_before:.4f} before, {found.loss_now:.4f} now, drop {points(found.drop)}"
     rows = f"{found.reference_rows:,} rows before, {found.current_rows:,} now"

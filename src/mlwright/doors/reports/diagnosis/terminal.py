@@ -1,11 +1,14 @@
 """A diagnosis in the terminal: the verdict first, then what it rests on."""
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mlwright.doors.cli.show import pairs, table
-from mlwright.doors.reports.diagnosis.words import ACTIONS, MARKS, instant, points, share, tone
-from mlwright.model.diagnosis import Diagnosis, Outcome
+from mlwright.doors.reports.diagnosis.words import MARKS, instant, points, share, tone
+from mlwright.model.diagnosis import Diagnosis, Outcome, Test
 
 _STYLES = {"ok": "green", "bad": "bold red", "warn": "bold yellow", "busy": "bold cyan"}
 _OUTCOMES = {Outcome.FOUND: "red", Outcome.CLEAR: "green", Outcome.UNKNOWN: "dim"}
@@ -17,7 +20,6 @@ def diagnosis_screen(found: Diagnosis) -> RenderableType:
     parts: list[RenderableType] = [
         head,
         Text(found.summary),
-        Text(f"→ {ACTIONS[found.verdict]}", style="bold"),
         Text(),
         pairs(_facts(found)),
     ]
@@ -37,12 +39,7 @@ def diagnosis_screen(found: Diagnosis) -> RenderableType:
             table(["when", "kind", "what", "source"], changes, title="what was changed around the onset")
         )
     parts.append(Text("\nevery test, those that found nothing too", style="bold"))
-    for each in found.tests:
-        line = Text(f" {MARKS[each.outcome]} ", style=_OUTCOMES[each.outcome])
-        line.append(f"{each.id} {each.title} ", style="bold").append(each.text)
-        if each.needs:
-            line.append(f" It would take: {'; '.join(each.needs)}", style="dim")
-        parts.append(line)
+    parts += [_tests(list(alike)) for _, alike in groupby(found.tests, key=_answer)]
     if found.slices:
         rows_of = [
             (each.where, each.rows, each.loss_before, each.loss_now, each.contribution, each.p_adjusted)
@@ -56,6 +53,21 @@ def diagnosis_screen(found: Diagnosis) -> RenderableType:
     parts += [Text(f"it would change the verdict: {each}", style="dim") for each in found.would_change]
     parts += [Text(f"limit: {each}", style="dim") for each in found.limits]
     return Group(*parts)
+
+
+def _answer(test: Test) -> tuple[Outcome, str, tuple[str, ...]]:
+    return test.outcome, test.text, test.needs
+
+
+def _tests(alike: Sequence[Test]) -> Text:
+    """One test; or those that follow each other with the same answer, as where none was asked for the same reason."""
+    first, last = alike[0], alike[-1]
+    name = f"{first.id} {first.title}" if len(alike) == 1 else f"{first.id} to {last.id}"
+    line = Text(f" {MARKS[first.outcome]} ", style=_OUTCOMES[first.outcome])
+    line.append(f"{name} ", style="bold").append(first.text)
+    if first.needs:
+        line.append(f" It would take: {'; '.join(first.needs)}", style="dim")
+    return line
 
 
 def _facts(found: Diagnosis) -> dict[str, object]:

@@ -4,28 +4,12 @@ from datetime import datetime
 from math import isfinite
 from typing import Final
 
-from mlwright.model.diagnosis import Cause, Diagnosis, Outcome, Sureness, Suspect, Test
+from mlwright.doors.web.words import free
+from mlwright.model.diagnosis import Cause, Diagnosis, Outcome, Sureness, Test
 from mlwright.model.monitoring import Estimate
 
 MARKS: Final = {Outcome.FOUND: "●", Outcome.CLEAR: "○", Outcome.UNKNOWN: "?"}
 """What stands before a test, for whom colours say nothing."""
-
-ACTIONS: Final = {
-    Cause.NO_EVIDENCE: "Keep watching.",
-    Cause.SERVING: "Roll back the image or the model.",
-    Cause.SKEW: "Mend the path of the features, fill them in again, and replay.",
-    Cause.QUALITY: "Quarantine the source, put a default where values are missing, and add a contract test.",
-    Cause.LABELS: "Mend the source of the labels before anything is judged or trained on them.",
-    Cause.PRIOR: "Correct the prior, calibrate again, and move the threshold.",
-    Cause.HARDER: "Collect labels there; retraining helps only where the model has not seen such cases.",
-    Cause.UNSEEN: "Let the model abstain there, or send such cases elsewhere, and gather data.",
-    Cause.CONCEPT: "Retrain on the recent window, and retrain more often.",
-    Cause.LOST: "Do not retrain: restore the join, the source or the labels that stopped telling anything.",
-    Cause.FEEDBACK: "Leave 1–2 % of the answers to chance, weight by propensity, and keep a holdout.",
-    Cause.MIXED: "Begin with the cause that carries most of the drop.",
-    Cause.OPEN: "Get what the tests lacked, then ask again.",
-}
-"""What to do first, by verdict."""
 
 _TONES: Final = {Sureness.SURE: "bad", Sureness.LIKELY: "warn", Sureness.OPEN: "busy"}
 
@@ -55,12 +39,6 @@ def instant(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def where(suspect: Suspect) -> str:
-    """A suspect in three words: ``amount: unit × 100``."""
-    factor = f" × {suspect.factor:g}" if suspect.factor is not None else ""
-    return f"{suspect.column}: {suspect.mechanism}{factor}"
-
-
 def numbers(test: Test) -> str:
-    """The figures of a test: ``rows 4 %, AUC 0.52``."""
-    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in test.numbers.items())
+    """The figures of a test: ``rows compared 44,866, AUC 0.52``."""
+    return ", ".join(f"{name.replace('_', ' ')} {free(value)}" for name, value in test.numbers.items())
