@@ -122,9 +122,8 @@ class AlertJourney:
 
     def escalate(self) -> None:
         """Tell those whose turn it is of what nobody has taken, and of what a silence held back until now."""
+        note_settings(self._parts)
         now = self._parts.clock.now()
-        if note_settings(self._parts):
-            now = self._parts.clock.now()
         with self._parts.read() as tx:
             if not inbox.firing(tx):
                 return

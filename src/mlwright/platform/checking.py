@@ -1,6 +1,6 @@
 """The journey of data quality: what was served is looked at every day, before any label comes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -30,10 +30,14 @@ from mlwright.stages.monitoring.served import (
 )
 
 _DAY: Final = timedelta(days=1)
-_BACK: Final = 8 * 7
-"""Days before that a day's volume is compared with."""
+_BACK: Final = 8 * 7 * _DAY
+"""Time before that a day's volume is compared with."""
 _KEPT: Final = "served-quality:{endpoint}"
 _DONE: Final = "served-through:{endpoint}"
+_DAILY: Final = "served-daily:{endpoint}"
+
+_Counted = tuple[datetime, dict[datetime, int]]
+"""Up to which midnight days were counted, and the rows of each."""
 
 
 class CheckJourney:
@@ -60,7 +64,8 @@ class CheckJourney:
             fresh = DataQuality(endpoint=EndpointName(endpoint), at=now, window=day, rows=0, ages=ages)
             with self._parts.write() as tx:
                 return self._alerting.act(tx, decide_freshness(fresh), {}, now)
-        found = self.measure(endpoint, day, ages=ages)
+        before = self._daily(endpoint, day.start)
+        found = self.measure(endpoint, day, ages=ages, before=before)
         decisions = [decide_contract(found), *decide_freshness(found)]
         volume = decide_volume(found)
         decisions += [volume] if volume is not None else []
@@ -68,6 +73,8 @@ class CheckJourney:
             decisions.append(decide_skew(found.skew, limit=settings.monitor.skew_limit))
         with self._parts.write() as tx:
             ledger.set_mark(tx, name, day.end.isoformat())
+            daily = msgspec.json.encode((day.start, before)).decode()
+            ledger.set_mark(tx, _DAILY.format(endpoint=endpoint), daily)
             if found.rows:
                 ledger.set_mark(tx, _KEPT.format(endpoint=endpoint), msgspec.json.encode(found).decode())
             return self._alerting.act(tx, decisions, {}, now)
@@ -78,8 +85,17 @@ class CheckJourney:
             kept = ledger.get_mark(tx, _KEPT.format(endpoint=self._parts.endpoint(endpoint).name))
         return msgspec.json.decode(kept, type=DataQuality) if kept else None
 
-    def measure(self, endpoint: str, window: Window, *, ages: Sequence[Age] | None = None) -> DataQuality:
+    def measure(
+        self,
+        endpoint: str,
+        window: Window,
+        *,
+        ages: Sequence[Age] | None = None,
+        before: Mapping[datetime, int] | None = None,
+    ) -> DataQuality:
         """Look at any window now; nothing is kept and nobody is told.
+
+        ``ages`` of the feature views, and the rows of each day ``before``, are found out where they are not given.
 
         Raises:
             NotFound: there is no such endpoint.
@@ -99,7 +115,11 @@ class CheckJourney:
             flagged=(answered.height - flags.null_count()) / rows,
             degraded=(answered.height - answered["degraded"].null_count()) / rows,
             ages=tuple(self._ages(settings, now) if ages is None else ages),
-            volume=self._volume(endpoint, window, answered.height),
+            volume=_volume(
+                window,
+                answered.height,
+                self._counted(endpoint, Window.before(window.start, _BACK)) if before is None else before,
+            ),
             skew=self._skew(settings, window, served),
             missing=_missing(served),
         )
@@ -112,20 +132,23 @@ class CheckJourney:
             known = ages_of(tx, views, now)
         return tuple(Age(view=name, age=age, limit=views[name].ttl) for name, age in known.items())
 
-    def _volume(self, endpoint: str, window: Window, rows: int) -> Volume | None:
-        back = Window(start=window.start - _BACK * _DAY, end=window.start)
-        before = self._parts.log.predictions(back, served_only=True, endpoint=endpoint)
-        if before.is_empty():
-            return None
-        days = before.group_by(pl.col("event_time").dt.truncate("1d").alias("day")).len().sort("day")
-        found: dict[datetime, int] = dict(days.iter_rows())
-        first = next(iter(found))
-        every = [first + _DAY * at for at in range((window.start - first) // _DAY)]
-        counts = [found.get(day, 0) for day in every]
-        scale = (window.end - window.start) / _DAY
-        return volume_of(
-            round(rows / scale), counts, [day.weekday() for day in every], window.start.weekday()
-        )
+    def _daily(self, endpoint: str, until: datetime) -> dict[datetime, int]:
+        """The rows of each day before a midnight, without those of no rows.
+
+        What an earlier look counted is kept: a day is counted the last time when the day after it is looked at.
+        """
+        with self._parts.read() as tx:
+            mark = ledger.get_mark(tx, _DAILY.format(endpoint=endpoint))
+        since = until - _BACK
+        through, kept = msgspec.json.decode(mark, type=_Counted) if mark else (since, {})
+        fresh = self._counted(endpoint, Window(start=max(through, since), end=until))
+        return {day: rows for day, rows in kept.items() if day >= since} | fresh
+
+    def _counted(self, endpoint: str, window: Window) -> dict[datetime, int]:
+        """How many rows were answered on each day of a window that has any, in order of time."""
+        answered = self._parts.log.predictions(window, served_only=True, endpoint=endpoint)
+        days = answered.group_by(pl.col("event_time").dt.truncate("1d").alias("day")).len().sort("day")
+        return dict(days.iter_rows())
 
     def _skew(self, settings: EndpointSettings, window: Window, served: pl.DataFrame) -> SkewReport | None:
         most = settings.monitor.skew_rows
@@ -152,6 +175,17 @@ class CheckJourney:
             columns=columns,
             not_done=again.not_done,
         )
+
+
+def _volume(window: Window, rows: int, before: Mapping[datetime, int]) -> Volume | None:
+    """Whether the rows of a window are unusual among those of the days before, from the first with any on."""
+    if not before:
+        return None
+    first = min(before)
+    every = [first + _DAY * at for at in range((window.start - first) // _DAY)]
+    counts = [before.get(day, 0) for day in every]
+    scale = (window.end - window.start) / _DAY
+    return volume_of(round(rows / scale), counts, [day.weekday() for day in every], window.start.weekday())
 
 
 def _missing(served: pl.DataFrame) -> dict[str, float]:

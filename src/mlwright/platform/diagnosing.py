@@ -11,6 +11,7 @@ import polars as pl
 
 from mlwright.errors import DataError, UsageError
 from mlwright.model.diagnosis import Diagnosis, Happening
+from mlwright.model.durations import format_duration
 from mlwright.model.ids import EndpointName
 from mlwright.model.ledger import Decision
 from mlwright.model.registry import ModelVersion
@@ -144,11 +145,18 @@ class DiagnoseJourney:
             )
             start = datetime.fromisoformat(str(said[0])) if isinstance(said, list) and said else None
         start = start or end - settings.monitor.window
+        if until is not None and start >= until:
+            raise UsageError(
+                f"the window begins at {start:%Y-%m-%d %H:%M} UTC and ends at {until:%Y-%m-%d %H:%M} UTC, not later",
+                where=f"endpoint {settings.name}",
+                next_command=f"mlwright diagnose {settings.name} --since {until - settings.monitor.window:%Y-%m-%d} "
+                f"--until {until:%Y-%m-%dT%H:%M}",
+            )
         if start >= end:
             raise UsageError(
                 f"the window begins at {start:%Y-%m-%d %H:%M} UTC and its labels have matured until "
                 f"{end:%Y-%m-%d %H:%M} UTC only",
-                where=f"endpoint {settings.name}, label.horizon {settings.truth.horizon}",
+                where=f"endpoint {settings.name}, label.horizon {format_duration(settings.truth.horizon)}",
                 next_command=f"mlwright diagnose {settings.name} --since {end - settings.monitor.window:%Y-%m-%d}",
             )
         return Window(start=start, end=end)

@@ -71,20 +71,21 @@ class DriftJourney:
     ) -> tuple[DriftReport, ...]:
         """Compare what was served in each window with the champion's reference; windows without answers give none.
 
-        What was counted is kept. The false-discovery rate is controlled over all windows of one call. ``importance`` is
-        by feature, 1 on average; None: as the champion's own answers depend on them.
+        What was counted is kept, the hours of long ago as days. The false-discovery rate is controlled over all windows
+        of one call. ``importance`` is by feature, 1 on average; None: as the champion's own answers depend on them.
         """
         known = self._known(endpoint)
         if known is None:
             return ()
-        counted: list[tuple[Window, dict[str, Sketch]]] = []
+        reference, counted = known.reference, list[tuple[Window, dict[str, Sketch]]]()
         for day in days:
-            parts = self._count(endpoint, day, known.reference)
+            parts = self._count(endpoint, day, reference)
             if parts:
                 with self._parts.write() as tx:
-                    monitoring.save_counts(tx, known.reference, parts)
-                sketches = known.reference.sketches
-                counted.append((day, merge_all(sketches, (each.sketches for each in parts))))
+                    monitoring.save_counts(tx, reference, parts)
+                counted.append((day, merge_all(reference.sketches, (each.sketches for each in parts))))
+        with self._parts.write() as tx:
+            monitoring.roll_up(tx, reference, self._parts.clock.now() - monitoring.HOURS_KEPT)
         return self._judged(known, counted, importance)
 
     def between(
@@ -104,14 +105,6 @@ class DriftJourney:
             return None
         summed = merge_all(known.reference.sketches, (each.sketches for each in parts))
         return self._judged(known, [(window, summed)], importance)[0]
-
-    def tidy(self, endpoint: str) -> int:
-        """Sum the hours of long ago into days; returns how many days were made."""
-        known = self._known(endpoint)
-        if known is None:
-            return 0
-        with self._parts.write() as tx:
-            return monitoring.roll_up(tx, known.reference, self._parts.clock.now() - monitoring.HOURS_KEPT)
 
     def _judged(
         self,

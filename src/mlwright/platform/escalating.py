@@ -9,7 +9,7 @@ from mlwright.model.alerting import NoticeKind
 from mlwright.model.monitoring import Alert, AlertLevel, AlertState
 from mlwright.platform.parts import Parts
 from mlwright.stages.monitoring import inbox, outbox, silences
-from mlwright.stages.monitoring.escalating import EscalationClock, due_step, plan_for
+from mlwright.stages.monitoring.escalating import EscalationClock, due_step, plan_for, told_at_once
 from mlwright.stages.monitoring.grouping import end_told_at, told_at
 
 
@@ -86,17 +86,11 @@ class Escalation:
         return tuple(inbox.get_alert(tx, id).level for id in told.open)
 
     def _at_once(self, alert: Alert) -> tuple[str, ...]:
-        """The channels that hear of an alert when it fires: those that no escalation names, and that want it."""
         settings = self._parts.settings
-        by_turns = {channel for plan in settings.escalations for step in plan.steps for channel in step.to}
-        wishes = {each.name or each.kind: each for each in settings.notify}
-        found = []
-        for channel in self._parts.notifiers:
-            wish = wishes.get(channel.name)
-            levels = (wish.levels if wish else ()) or (AlertLevel.PAGE.value, AlertLevel.TICKET.value)
-            endpoints = wish.endpoints if wish else ()
-            if channel.name in by_turns or alert.level.value not in levels:
-                continue
-            if not endpoints or alert.endpoint in endpoints:
-                found.append(channel.name)
-        return tuple(found)
+        return told_at_once(
+            [each.name for each in self._parts.notifiers],
+            settings.notify,
+            settings.escalations,
+            level=alert.level,
+            endpoint=alert.endpoint,
+        )

@@ -243,11 +243,12 @@ class RetrainJourney:
         # whose past was replayed, or that nobody asks any more, stays as it is.
         start = max(since or now - retrain.gate_window, now - retrain.gate_window)
         stretch = Window(start=min(start, now), end=now)
-        hold = held(retrain, spent, now, busy=busy, answered=True)
-        if hold is not None:
-            return hold
-        silent = self._parts.log.predictions(stretch, served_only=True, endpoint=settings.name).is_empty()
-        return held(retrain, spent, now, busy=False, answered=not silent)
+
+        def answered() -> bool:
+            log = self._parts.log.predictions(stretch, served_only=True, endpoint=settings.name)
+            return not log.is_empty()
+
+        return held(retrain, spent, now, busy=busy, answered=answered)
 
     def _note_hold(self, settings: EndpointSettings, trigger: Trigger, hold: Hold) -> None:
         """Write down once that a trigger asked in vain, and why; one that was answered already asks for nothing new."""

@@ -55,13 +55,13 @@ def suspected_change(tx: Connection, endpoint: EndpointName, at: datetime) -> Su
 
     It is where to look first. That something happened before something else proves nothing.
     """
-    found = [row for row in _rows(tx, endpoint) if at - LOOKBACK <= row.at <= at and row.action in _CHANGES]
+    found = _changes(tx, endpoint, at - LOOKBACK, at)
     if not found:
         return None
     nearest = max(found, key=lambda row: (row.at, row.number))
     return SuspectedChange(
         at=nearest.at,
-        what=_CHANGES[nearest.action].format_map(_Known(nearest.details)),
+        what=_words(nearest),
         subject=nearest.subject,
         by=nearest.actor,
         before=at - nearest.at,
@@ -72,36 +72,39 @@ def changes_of(
     tx: Connection, endpoint: EndpointName, start: datetime, end: datetime
 ) -> tuple[Happening, ...]:
     """Everything in a window that changed what an endpoint answers, in order of time."""
-    rows = {
-        row.number: row for row in _rows(tx, endpoint) if start <= row.at <= end and row.action in _CHANGES
-    }
     return tuple(
-        Happening(
-            at=row.at,
-            kind=row.action,
-            what=_CHANGES[row.action].format_map(_Known(row.details)),
-            source=f"audit:{row.number}",
-        )
-        for _, row in sorted(rows.items())
+        Happening(at=row.at, kind=row.action, what=_words(row), source=f"audit:{row.number}")
+        for row in _changes(tx, endpoint, start, end)
     )
 
 
-def note_settings(parts: Parts) -> bool:
-    """Write down that mlwright.toml is not as it was; returns whether that is news."""
+def note_settings(parts: Parts) -> None:
+    """Write down that mlwright.toml is not as it was."""
     try:
         content = (parts.settings.root / "mlwright.toml").read_bytes()
     except OSError:
-        return False
+        return
     digest = hashlib.sha256(content).hexdigest()
     with parts.read() as tx:
         before = ledger.get_mark(tx, "settings-digest")
     if before == digest:
-        return False
+        return
     with parts.write() as tx:
         ledger.set_mark(tx, "settings-digest", digest)
         if before is not None:
             parts.audit(tx, "config", CONFIG, digest=digest[:12], previous=before[:12])
-    return before is not None
+
+
+def _changes(tx: Connection, endpoint: EndpointName, start: datetime, end: datetime) -> list[AuditRow]:
+    """Audit rows of a window that changed what an endpoint answers, by their numbers; each once."""
+    rows = {
+        row.number: row for row in _rows(tx, endpoint) if start <= row.at <= end and row.action in _CHANGES
+    }
+    return [row for _, row in sorted(rows.items())]
+
+
+def _words(row: AuditRow) -> str:
+    return _CHANGES[row.action].format_map(_Known(row.details))
 
 
 def _rows(tx: Connection, endpoint: EndpointName) -> Iterator[AuditRow]:

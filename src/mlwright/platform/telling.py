@@ -37,10 +37,8 @@ def deliver(parts: Parts) -> int:
     channels = {each.name: each for each in parts.notifiers}
     left, taken = dict(channels), 0
     with parts.read() as tx:
-        known = any(
-            True for each in outbox.waiting(tx, due=parts.clock.now()) if each.channel not in channels
-        )
-    if known:
+        gone = any(each.channel not in channels for each in outbox.waiting(tx, due=parts.clock.now()))
+    if gone:
         with parts.write() as tx:
             outbox.give_up_on(tx, tuple(channels), parts.clock.now(), _GONE)
     while left:

@@ -167,7 +167,6 @@ class WatchJourney:
         """Evaluate some days and keep the results."""
         days = self._measure(endpoint, todo, now, "day")
         reports = self._drifting.measure(endpoint, todo)
-        self._drifting.tidy(endpoint)
         with self._parts.write() as tx:
             for report in reports:
                 monitoring.save_drift(tx, report)
@@ -199,14 +198,12 @@ class WatchJourney:
         Not of the new days alone: a look that was interrupted, or another process that looks at the same time, leaves
         days without their month.
         """
-        horizon = self._parts.endpoint(endpoint).truth.horizon
+        horizon, name = self._parts.endpoint(endpoint).truth.horizon, EndpointName(endpoint)
         with self._parts.read() as tx:
-            done = {
-                each.window.start for each in monitoring.list_performance(tx, EndpointName(endpoint), "month")
-            }
-            days = monitoring.list_performance(tx, EndpointName(endpoint), "day")
-        starts = {month_start(each.window.start) for each in days if each.predictions}
-        months = [Window(start=at, end=month_start(at + timedelta(days=32))) for at in sorted(starts - done)]
+            done = monitoring.count_answers(tx, name, "month")
+            days = monitoring.count_answers(tx, name, "day")
+        starts = {month_start(day) for day, answers in days.items() if answers} - done.keys()
+        months = [Window(start=at, end=month_start(at + timedelta(days=32))) for at in sorted(starts)]
         due = [each for each in months if matured(each, horizon, now)]
         return self._measure(endpoint, due, now, "month")
 
@@ -246,14 +243,18 @@ class WatchJourney:
         settings = self._parts.endpoint(endpoint)
         last = days[-1].window
         decisions = [decide_missing_labels(days[-1], usual=_USUALLY_MISSING)]
-        served = self._parts.log.features(last, endpoint=endpoint)
-        decisions += [
-            decide_missing_features(
-                served, endpoint=EndpointName(endpoint), view=view.name, columns=view.features, window=last
-            )
-            for view in self._parts.settings.feature_views
-            if view.name in settings.features
-        ]
+        if views := [each for each in self._parts.settings.feature_views if each.name in settings.features]:
+            served = self._parts.log.features(last, endpoint=endpoint)
+            decisions += [
+                decide_missing_features(
+                    served,
+                    endpoint=EndpointName(endpoint),
+                    view=view.name,
+                    columns=view.features,
+                    window=last,
+                )
+                for view in views
+            ]
         decay = self._decay(endpoint, last, now)
         return (*decisions, decay) if decay else tuple(decisions)
 

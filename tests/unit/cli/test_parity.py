@@ -128,7 +128,6 @@ EXCUSED = {
     "watch.lost": "is one part of a turn of the loop: tick does it, and alerts shows what it found",
     "alerting.act": "writes what rules decided inside the transaction of a look",
     "drifting.measure": "is one part of a look: monitor --update does it",
-    "drifting.tidy": "is one part of a look: monitor --update does it",
     "checking.look": "is one part of a turn of the loop: tick does it, and monitor --data shows what it found",
     "alerting.escalate": "is one part of a turn of the loop, before messages are sent: tick does it",
     "alerting.deliver": "is one part of a turn of the loop, and never right to do alone: tick does it",

@@ -17,6 +17,7 @@ from mlwright.model.slos import (
     BURN_RULES,
     CLIENT_FAULTS,
     SPANS,
+    BurnRule,
     Objective,
     ObjectiveKind,
     Tally,
@@ -28,7 +29,6 @@ from mlwright.stages.monitoring.burn import (
     burn_rate,
     chance_bound,
     decide_burn,
-    detection_time,
     holds,
     status_of,
 )
@@ -74,6 +74,17 @@ def test_the_workbook_s_table() -> None:
     ]
     for rule in BURN_RULES:  # burning at exactly the limit over the long window uses up its share
         assert rule.factor(30 * DAY) * rule.long / (30 * DAY) == pytest.approx(rule.share)
+
+
+def detection_time(rule: BurnRule, objective: Objective, bad_share: float) -> timedelta | None:
+    """How long after everything was well, and then ``bad_share`` of evenly spread events are bad, the rule fires.
+
+    (1 - target) · factor · long / bad_share, as in the Workbook; None where it never does.
+    """
+    if bad_share <= 0:
+        return None
+    needed = rule.factor(objective.window) * objective.allowed / bad_share
+    return rule.long * needed if needed <= 1.0 + 1e-9 else None
 
 
 @pytest.mark.parametrize(

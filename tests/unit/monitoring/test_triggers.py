@@ -128,7 +128,7 @@ def test_a_drift_that_lasts_keeps_its_key_and_a_new_one_has_another() -> None:
 def test_what_holds_a_retraining_up(
     change: dict[str, object], spent: Spent, busy: bool, answered: bool, why: str | None
 ) -> None:
-    hold = held(replace(ALL, **change), spent, NOW, busy=busy, answered=answered)  # type: ignore[arg-type]
+    hold = held(replace(ALL, **change), spent, NOW, busy=busy, answered=lambda: answered)  # type: ignore[arg-type]
     assert (hold is None) == (why is None)
     if hold is not None and why is not None:
         assert why in hold.why

@@ -159,13 +159,13 @@ class Judged:
     why: str = ""
 
 
-def judge(platform: "Platform | None", meant: Sequence[EndpointSettings]) -> tuple[Judged, ...]:
+def judge(platform: "Platform", meant: Sequence[EndpointSettings]) -> tuple[Judged, ...]:
     """Ask the chain of each endpoint that is meant; seconds for each. Nothing is written down."""
     made = []
-    for endpoint in meant if platform is not None else ():
+    for endpoint in meant:
         try:
-            kept = platform.diagnosing.diagnose(endpoint.name, keep=False) if platform is not None else None
-            made.append(Judged(endpoint=endpoint.name, found=kept.diagnosis if kept else None))
+            kept = platform.diagnosing.diagnose(endpoint.name, keep=False)
+            made.append(Judged(endpoint=endpoint.name, found=kept.diagnosis))
         except MlwrightError as refusal:
             made.append(Judged(endpoint=endpoint.name, found=None, why=refusal.what))
     return tuple(made)
@@ -175,7 +175,8 @@ def answer_decay(seen: Seen, reading: Reading, judged: Sequence[Judged] | None =
     """The answer, with the records of a running project and the verdict of the chain where there is one."""
     platform = seen.platform
     meant = running.endpoints_meant(seen, platform) if platform is not None else ()
-    judged = judge(platform, meant) if judged is None else judged
+    if judged is None:
+        judged = judge(platform, meant) if platform is not None else ()
     found = next((each for each in judged if each.found is not None and each.found.verdict in _REAL), None)
     found = found or next((each for each in judged if each.found is not None), None)
     records, said = _records(seen, meant)

@@ -48,17 +48,6 @@ def chance_bound(tally: Tally, allowed: float) -> float:
     return exp(-(bad * log(bad / expected) - bad + expected))
 
 
-def detection_time(rule: BurnRule, objective: Objective, bad_share: float) -> timedelta | None:
-    """How long after everything was well, and then ``bad_share`` of evenly spread events are bad, the rule fires.
-
-    (1 - target) · factor · long / bad_share, as in the Workbook; None where it never does.
-    """
-    if bad_share <= 0:
-        return None
-    needed = rule.factor(objective.window) * objective.allowed / bad_share
-    return rule.long * needed if needed <= 1.0 + 1e-9 else None
-
-
 def status_of(
     objective: Objective,
     whole: Tally,

@@ -73,9 +73,12 @@ def compare_all(reference: Mapping[str, Sketch], current: Mapping[str, Sketch]) 
     return tuple(compare(name, known, current[name]) for name, known in reference.items() if name in current)
 
 
-def compare(column: str, reference: Sketch, current: Sketch) -> FeatureDrift:
-    """Compare two counts of the same bins; an empty side says nothing and gives 0."""
-    groups = groups_of(reference)
+def compare(column: str, reference: Sketch, current: Sketch, groups: Groups | None = None) -> FeatureDrift:
+    """Compare two counts of the same bins; an empty side says nothing and gives 0.
+
+    ``groups`` are the reference's, where they are at hand.
+    """
+    groups = groups or groups_of(reference)
     expected, actual = groups.sums(reference.counts), groups.sums(current.counts)
     weight, before = current.n, reference.n
     # A reference with more levels than a sketch keeps has rows in this bin itself; only the excess is news.

@@ -19,7 +19,7 @@ from mlwright.model.windows import Window, day_start
 from mlwright.stages.monitoring import tables
 from mlwright.stages.monitoring.judging import report_of
 from mlwright.stages.monitoring.packing import pack, unpack
-from mlwright.stages.monitoring.performance_store import upsert
+from mlwright.stages.monitoring.rows import upsert
 from mlwright.stages.monitoring.seasons import Part
 from mlwright.stages.monitoring.sketches import Sketch, merge_all
 

@@ -5,12 +5,15 @@ steps have come due while nobody looked (the process was down), the last of them
 due now, not what would have been due. Whoever acknowledges ends it; so does the alert's end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from mlwright.model.monitoring import AlertLevel
-from mlwright.model.watch_settings import EscalationSettings, EscalationStep
+from mlwright.model.watch_settings import EscalationSettings, EscalationStep, NotifySettings
+
+_USUAL: Final = (AlertLevel.PAGE.value, AlertLevel.TICKET.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,26 @@ class EscalationClock:
     since: datetime
     step: int = -1
     told: datetime | None = None
+
+
+def told_at_once(
+    channels: Iterable[str],
+    notify: Sequence[NotifySettings],
+    escalations: Sequence[EscalationSettings],
+    *,
+    level: AlertLevel,
+    endpoint: str,
+) -> tuple[str, ...]:
+    """The channels that hear of an alert when it fires: those that no escalation names, and that want it."""
+    by_turns = {channel for plan in escalations for step in plan.steps for channel in step.to}
+    wishes = {each.name or each.kind: each for each in notify}
+
+    def wants(channel: str) -> bool:
+        wish = wishes.get(channel)
+        levels, endpoints = (wish.levels, wish.endpoints) if wish else ((), ())
+        return level.value in (levels or _USUAL) and (not endpoints or endpoint in endpoints)
+
+    return tuple(each for each in channels if each not in by_turns and wants(each))
 
 
 def plan_for(

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mlwright.errors import Conflict, NotFound
 from mlwright.model.ids import AlertId, EndpointName
@@ -18,6 +17,7 @@ from mlwright.model.instants import from_micros, to_micros
 from mlwright.model.monitoring import Alert, AlertLevel, AlertState, SuspectedChange
 from mlwright.stages.monitoring import tables
 from mlwright.stages.monitoring.escalating import EscalationClock
+from mlwright.stages.monitoring.rows import insert
 
 REOPENS: Final = timedelta(days=1)
 """A rule that fires again so soon after its alert was over opens that alert again. Looks at quality are days apart, and
@@ -32,7 +32,6 @@ class SavedAlert:
 
     alert: Alert
     new: bool
-    reopened: bool = False
 
 
 def save_alert(tx: Connection, alert: Alert) -> SavedAlert:
@@ -171,19 +170,14 @@ def get_clock(tx: Connection, alert: AlertId) -> EscalationClock | None:
     return EscalationClock(since=from_micros(row.since_at), step=row.step, told=told)
 
 
-def set_clock(
-    tx: Connection, alert: AlertId, clock: EscalationClock | None, to: tuple[str, ...] | None = None
-) -> None:
-    """Keep where the alert's escalation stands, and whom it told last; ``to`` None leaves that as it is."""
-    values: dict[str, object] = dict(_NO_CLOCK)
-    if clock is not None:
-        values = {
-            "since_at": to_micros(clock.since),
-            "step": clock.step,
-            "told_at": to_micros(clock.told) if clock.told else None,
-        }
-    if to is not None:
-        values["escalated_to"] = list(to) or None
+def set_clock(tx: Connection, alert: AlertId, clock: EscalationClock, to: tuple[str, ...]) -> None:
+    """Keep where the alert's escalation stands, and whom it told last."""
+    values = {
+        "since_at": to_micros(clock.since),
+        "step": clock.step,
+        "told_at": to_micros(clock.told) if clock.told else None,
+        "escalated_to": list(to) or None,
+    }
     tx.execute(update(tables.alerts).where(tables.alerts.c.id == alert).values(values))
 
 
@@ -233,7 +227,7 @@ def _reopen(tx: Connection, alert: Alert, news: Mapping[str, object]) -> SavedAl
     still_over = (table.c.id == last.id, table.c.resolved_at.is_not(None))
     if not tx.execute(update(table).where(*still_over).values({**news, **again})).rowcount:
         return None
-    return SavedAlert(alert=get_alert(tx, AlertId(last.id)), new=True, reopened=True)
+    return SavedAlert(alert=get_alert(tx, AlertId(last.id)), new=True)
 
 
 def _open(tx: Connection, alert: Alert, news: Mapping[str, object]) -> SavedAlert | None:
@@ -247,8 +241,7 @@ def _open(tx: Connection, alert: Alert, news: Mapping[str, object]) -> SavedAler
         "suspected": _suspected_json(alert.suspected),
         **news,
     }
-    make = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    opened = make(tables.alerts).values(row).on_conflict_do_nothing().returning(tables.alerts.c.id)
+    opened = insert(tx, tables.alerts).values(row).on_conflict_do_nothing().returning(tables.alerts.c.id)
     if tx.execute(opened).scalar() is None:
         return None
     return SavedAlert(alert=get_alert(tx, alert.id), new=True)

@@ -104,10 +104,11 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One column in one window, compared with all there is to compare it with."""
+    """One column in one window, compared with all there is to compare it with. ``groups`` are the reference's."""
 
     drift: FeatureDrift
     reference: Sketch
+    groups: Groups
     current: Sketch
     baseline: Baseline | None = None
     seasonal: Sketch | None = None
@@ -156,9 +157,11 @@ def measure(
     weight: float = 1.0,
 ) -> Measured:
     """Compare one column of one window; :func:`judge` says of many at once which have moved."""
+    groups = groups_of(reference)
     return Measured(
-        drift=replace(compare(name, reference, current), kind=kind, weight=weight),
+        drift=replace(compare(name, reference, current, groups), kind=kind, weight=weight),
         reference=reference,
+        groups=groups,
         current=current,
         baseline=baseline,
         seasonal=seasonal,
@@ -236,20 +239,20 @@ def _verdict(each: Measured, rules: Rules) -> _Verdict | None:
     """The strongest of the three tests, against the season too where it is known; None where rows are too few."""
     if min(each.reference.rows, each.current.rows) < rules.rows:
         return None
-    found = _against(each, each.reference, each.baseline, rules)
+    found = _against(each, each.reference, each.groups, rules)
     if each.seasonal is None or each.seasonal.rows < rules.rows:
         return found
     # The weaker of the two: both have to be passed. The reference's windows say how one season varies within.
-    season = _against(each, each.seasonal, each.baseline, rules)
+    season = _against(each, each.seasonal, groups_of(each.seasonal), rules)
     weaker = season if season.score < found.score else found
     return replace(weaker, p=max(found.p, season.p))
 
 
-def _against(each: Measured, reference: Sketch, baseline: Baseline | None, rules: Rules) -> _Verdict:
+def _against(each: Measured, reference: Sketch, groups: Groups, rules: Rules) -> _Verdict:
     tests = [
-        (*_values_test(reference, each.current, baseline, rules), "psi"),
-        (*_missing_test(reference, each.current, baseline, rules), "missing"),
-        (*_unseen_test(reference, each.current, baseline, rules), "new levels"),
+        (*_values_test(reference, groups, each.current, each.baseline, rules), "psi"),
+        (*_missing_test(reference, each.current, each.baseline, rules), "missing"),
+        (*_unseen_test(reference, each.current, each.baseline, rules), "new levels"),
     ]
     threshold = tests[0][2]
     # Of values that came with missing ones or new levels, these are the reason and the values what is left.
@@ -268,10 +271,9 @@ def _against(each: Measured, reference: Sketch, baseline: Baseline | None, rules
 
 
 def _values_test(
-    reference: Sketch, current: Sketch, baseline: Baseline | None, rules: Rules
+    reference: Sketch, groups: Groups, current: Sketch, baseline: Baseline | None, rules: Rules
 ) -> tuple[float, float, float]:
     """Chance, score and threshold of the PSI of the values that are there and named."""
-    groups = groups_of(reference)
     expected, actual = _known(groups, reference), _known(groups, current)
     before, now = _values(reference), _values(current)
     found, used = psi(expected, actual), int(((expected + actual) > 0).sum())
@@ -394,7 +396,5 @@ def _values(one: Sketch) -> float:
 
 
 def _seasonal_psi(each: Measured) -> float | None:
-    if each.seasonal is None:
-        return None
-    groups = groups_of(each.reference)
-    return psi(groups.sums(each.seasonal.counts), groups.sums(each.current.counts))
+    groups, season = each.groups, each.seasonal
+    return psi(groups.sums(season.counts), groups.sums(each.current.counts)) if season else None

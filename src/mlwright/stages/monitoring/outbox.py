@@ -84,8 +84,7 @@ def enqueue(
         table.c.alert_id == alert.id,
         table.c.state == alert.state.value,
         table.c.channel == channel,
-        table.c.sent_at.is_(None),
-        table.c.cancelled_at.is_(None),
+        _unsent(),
     )
     found = tx.execute(waiting).scalar()
     if found is not None:
@@ -103,7 +102,7 @@ def enqueue(
 def waiting(tx: Connection, *, due: datetime | None = None) -> tuple[Delivery, ...]:
     """The messages that have not left, oldest first; with ``due`` those that may leave by then."""
     table = tables.deliveries
-    wanted = _rows().where(table.c.sent_at.is_(None), table.c.cancelled_at.is_(None))
+    wanted = _rows().where(_unsent())
     if due is not None:
         wanted = wanted.where(table.c.retry_at <= to_micros(due))
     return tuple(_delivery(row) for row in tx.execute(wanted.order_by(table.c.id)))
@@ -112,8 +111,7 @@ def waiting(tx: Connection, *, due: datetime | None = None) -> tuple[Delivery, .
 def any_due(tx: Connection, now: datetime, channels: tuple[str, ...]) -> bool:
     """Whether there is a message that may leave and that nobody else sends now."""
     table, at = tables.deliveries, to_micros(now)
-    free = or_(table.c.claimed_until.is_(None), table.c.claimed_until <= at)
-    wanted = select(table.c.id).where(_due(at), free, table.c.channel.in_(channels)).limit(1)
+    wanted = select(table.c.id).where(_due(at), _free(at), table.c.channel.in_(channels)).limit(1)
     return tx.execute(wanted).first() is not None
 
 
@@ -164,8 +162,7 @@ def cancel(tx: Connection, alert: AlertId, states: tuple[AlertState, ...], at: d
     unsent = and_(
         table.c.alert_id == alert,
         table.c.state.in_([each.value for each in states]),
-        table.c.sent_at.is_(None),
-        table.c.cancelled_at.is_(None),
+        _unsent(),
     )
     never = [*tx.execute(select(table.c.channel).where(unsent, table.c.attempts == 0)).scalars()]
     tx.execute(delete(table).where(unsent, table.c.attempts == 0))
@@ -173,9 +170,7 @@ def cancel(tx: Connection, alert: AlertId, states: tuple[AlertState, ...], at: d
     return tuple(dict.fromkeys(never))
 
 
-def claim(
-    tx: Connection, now: datetime, who: str, *, channels: tuple[str, ...], lease: timedelta = LEASE
-) -> Parcel | None:
+def claim(tx: Connection, now: datetime, who: str, *, channels: tuple[str, ...]) -> Parcel | None:
     """Take the oldest message that is due, with all else that is due of its group on its channel.
 
     Args:
@@ -183,11 +178,9 @@ def claim(
         now: the present instant.
         who: a name that no other process uses.
         channels: of which channels.
-        lease: how long the claim counts.
     """
     table, at = tables.deliveries, to_micros(now)
-    due = _due(at)
-    free = or_(table.c.claimed_until.is_(None), table.c.claimed_until <= at)
+    due, free = _due(at), _free(at)
     other, member = tables.deliveries.alias("other"), tables.alerts.alias("member")
     # Another process has a message of this group and channel in its hands: what comes after it waits.
     busy = exists(
@@ -209,7 +202,7 @@ def claim(
         update(table)
         .where(table.c.channel == first.channel, table.c.alert_id.in_(of_group), free)
         .where(or_(due, and_(_unsent(), table.c.attempts > 0)))
-        .values(claimed_by=who, claimed_until=to_micros(now + lease), attempts=table.c.attempts + 1)
+        .values(claimed_by=who, claimed_until=to_micros(now + LEASE), attempts=table.c.attempts + 1)
     )
     mine = _rows().where(table.c.claimed_by == who, table.c.claimed_until > at).order_by(table.c.id)
     rows = tuple(_delivery(row) for row in tx.execute(mine))
@@ -271,6 +264,12 @@ def _unsent() -> Any:
 def _due(at: int) -> Any:
     table = tables.deliveries
     return or_(and_(_unsent(), table.c.retry_at <= at), table.c.refresh_at <= at)
+
+
+def _free(at: int) -> Any:
+    """What no other process sends now."""
+    table = tables.deliveries
+    return or_(table.c.claimed_until.is_(None), table.c.claimed_until <= at)
 
 
 def _rows() -> Select[Any]:

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, Row, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mlwright.model.ids import EndpointName
 from mlwright.model.instants import from_micros, to_micros
 from mlwright.model.monitoring import Calibration, Estimate, Maturity, OutcomeWorth, Performance, Worth
 from mlwright.model.windows import Window
 from mlwright.stages.monitoring import tables
+from mlwright.stages.monitoring.rows import upsert
 
 Granularity = Literal["day", "month", "window"]
 
@@ -41,21 +41,19 @@ def list_performance(
     return _listed(tx, tables.performance, endpoint, granularity, since)
 
 
+def count_answers(tx: Connection, endpoint: EndpointName, granularity: Granularity) -> dict[datetime, int]:
+    """How many predictions each kept window of one granularity has, by its start; nothing else is read."""
+    table = tables.performance
+    wanted = select(table.c.start_at, table.c.numbers["predictions"].as_integer())
+    found = tx.execute(wanted.where(table.c.endpoint == endpoint, table.c.granularity == granularity))
+    return {from_micros(start): predictions for start, predictions in found}
+
+
 def list_parts(
     tx: Connection, endpoint: EndpointName, granularity: Granularity, since: datetime | None = None
 ) -> tuple[Performance, ...]:
     """The measurements of slices and variants in the order of time, then of their places, from ``since`` on."""
     return _listed(tx, tables.performance_parts, endpoint, granularity, since)
-
-
-def upsert(tx: Connection, table: Table, **row: object) -> None:
-    """Insert the row, or replace the one with the same primary key."""
-    keys = [column.name for column in table.primary_key]
-    rest = {name: value for name, value in row.items() if name not in keys}
-    if tx.dialect.name == "postgresql":
-        tx.execute(postgresql.insert(table).values(row).on_conflict_do_update(index_elements=keys, set_=rest))
-    else:
-        tx.execute(sqlite.insert(table).values(row).on_conflict_do_update(index_elements=keys, set_=rest))
 
 
 def _listed(

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mlwright.model.ids import EndpointName
 from mlwright.model.instants import from_micros, to_micros
@@ -19,7 +18,7 @@ from mlwright.model.metrics import higher_is_better
 from mlwright.model.monitoring import Estimate
 from mlwright.model.slos import SPANS, Objective, ObjectiveKind, Tally
 from mlwright.stages.monitoring import tables
-from mlwright.stages.monitoring.performance_store import upsert
+from mlwright.stages.monitoring.rows import insert, upsert
 
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60
@@ -142,9 +141,8 @@ def add(tx: Connection, objective: Objective, tally: Tally, start: datetime, end
 def add_minute(tx: Connection, objective: Objective, now: datetime, *, good: bool) -> None:
     """Count the minute up to now as good or bad, once: several looks in one minute are one event."""
     table = tables.slo_windows
-    make = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     at = (to_micros(now) - 1) // (_MINUTE * _SECOND) * _MINUTE * _SECOND
-    row = make(table).values(
+    row = insert(tx, table).values(
         endpoint=objective.endpoint,
         objective=objective.kind.value,
         span_s=_MINUTE,
@@ -227,9 +225,8 @@ def _tally(good: float, total: float) -> Tally:
 def _add(tx: Connection, objective: Objective, span_s: int, slots: Mapping[int, Tally]) -> None:
     """Add to slots of one length, by their start in µs."""
     table = tables.slo_windows
-    make = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     of = {"endpoint": objective.endpoint, "objective": objective.kind.value, "span_s": span_s}
     rows = [{**of, "start_at": at, "good": tally.good, "total": tally.total} for at, tally in slots.items()]
-    row = make(table)
+    row = insert(tx, table)
     more = {"good": table.c.good + row.excluded.good, "total": table.c.total + row.excluded.total}
     tx.execute(row.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=more), rows)

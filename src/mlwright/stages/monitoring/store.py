@@ -1,8 +1,4 @@
-"""What monitoring keeps: performance and drift per window, references, alerts, and notifications to send.
-
-The caller owns the transaction. An alert and its deliveries written in one transaction cannot be lost: the
-deliveries are an outbox that is worked off after any restart.
-"""
+"""What monitoring keeps: performance and drift per window, references, alerts. The caller owns the transaction."""
 
 from mlwright.stages.monitoring.drift_store import HOURS_KEPT as HOURS_KEPT
 from mlwright.stages.monitoring.drift_store import OF_REFERENCE as OF_REFERENCE
@@ -23,6 +19,7 @@ from mlwright.stages.monitoring.inbox import list_alerts as list_alerts
 from mlwright.stages.monitoring.inbox import resolve as resolve
 from mlwright.stages.monitoring.inbox import save_alert as save_alert
 from mlwright.stages.monitoring.performance_store import Granularity as Granularity
+from mlwright.stages.monitoring.performance_store import count_answers as count_answers
 from mlwright.stages.monitoring.performance_store import list_parts as list_parts
 from mlwright.stages.monitoring.performance_store import list_performance as list_performance
 from mlwright.stages.monitoring.performance_store import save_parts as save_parts

@@ -1,6 +1,6 @@
 """When a retraining is due, what holds it up, and whether somebody has to say yes: pure rules, each with its reason."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -88,7 +88,7 @@ def due_trigger(settings: RetrainSettings, facts: TriggerFacts) -> Trigger | Non
 
 
 def held(
-    settings: RetrainSettings, spent: Spent, now: datetime, *, busy: bool, answered: bool
+    settings: RetrainSettings, spent: Spent, now: datetime, *, busy: bool, answered: Callable[[], bool]
 ) -> Hold | None:
     """What keeps a retraining that is due from being done now; None: nothing.
 
@@ -97,7 +97,8 @@ def held(
         spent: what was retrained already.
         now: the instant of the look.
         busy: whether a rollout is under way at the endpoint.
-        answered: whether it answered anything that a candidate could be compared on.
+        answered: whether it answered anything that a candidate could be compared on; asked only where nothing else
+            holds the retraining up.
     """
     if busy:
         return Hold(key="rollout", why="a rollout is under way, and a winner would have to wait for it")
@@ -116,7 +117,7 @@ def held(
     if settings.budget_time and spent.time >= settings.budget_time:
         took, most = format_duration(_whole(spent.time)), format_duration(settings.budget_time)
         return Hold(key="budget time", why=f"the budget is spent: {took} of {most} of training in {window}")
-    if not answered:
+    if not answered():
         return Hold(
             key="no answers", why="nothing was answered lately that a candidate could be compared with it on"
         )
