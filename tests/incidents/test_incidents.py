@@ -25,6 +25,7 @@ def test_the_corpus_is_broad() -> None:
     assert {each.kind for each in INCIDENTS} == set(Kind)
     assert {each.kind for each in daily()} == set(Kind)
     assert {each.world for each in daily()} == set(worlds)
+    assert min(sum(bool(each.copy) is copy for each in daily()) for copy in (True, False)) >= 10
     assert len(HELD_OUT & set(worlds)) >= 2
     assert sum(bool(each.copy) for each in INCIDENTS) >= 25
     assert sum(not each.copy for each in INCIDENTS) >= 25

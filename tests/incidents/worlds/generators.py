@@ -232,6 +232,9 @@ def stores() -> World:
                     "past_mean_7": seven(day - 28).round(2),
                     "past_last": sales[day - 29].round(2),
                     "lag_last": sales[day - 3].round(2),
+                    "before_last": sales[day - 2].round(2),
+                    "before_mean_7": seven(day - 1).round(2),
+                    "mean_28": sales[day - 28 : day].mean(axis=0).round(2),
                     "y": np.log(sales[day]).round(4),
                     "day": np.full(shops, day - warm),
                     "shop": np.arange(shops),
@@ -265,7 +268,7 @@ def stores() -> World:
 
 def _shop_rows(table: pl.DataFrame, random: Random) -> Rows:
     table = table.sort("day", "shop")
-    hidden = ("past_mean_7", "past_last", "lag_last")
+    hidden = ("past_mean_7", "past_last", "lag_last", "before_last", "before_mean_7", "mean_28")
     day = table["day"].to_numpy() - 70
     return Rows(
         features=table.drop("y", "day", "shop", *hidden),
@@ -273,7 +276,7 @@ def _shop_rows(table: pl.DataFrame, random: Random) -> Rows:
         at=START + day * DAY + (random.random(len(day)) * DAY).astype(np.int64),
         cluster=table["shop"].to_numpy().astype(np.int64),
         past=table.select(
-            pl.col("past_mean_7").alias("mean_7"), pl.col("past_last").alias("last"), pl.col("lag_last")
+            pl.col("past_mean_7").alias("mean_7"), pl.col("past_last").alias("last"), *hidden[2:]
         ),
     )
 

@@ -77,9 +77,8 @@ def _census(frame: pl.DataFrame, *, current: bool) -> Rows:
     )
 
 
-def movielens() -> World:
-    """Who likes a film (MovieLens-100k, four stars or more), by what user and film were given before."""
-    random = np.random.default_rng(100)
+def _given() -> pl.DataFrame:
+    """Every rating of MovieLens-100k in the order of time, with what user and film were given before."""
     plain = {"user_id:token": pl.Int64, "item_id:token": pl.Int64}
     given = pl.read_csv(MOVIES / "ml-100k.inter", separator="\t", schema_overrides=plain)
     given.columns = ["user", "item", "rating", "at"]
@@ -106,8 +105,13 @@ def movielens() -> World:
     given = given.with_columns(
         kind=pl.col("kind").str.split(" ").list.first(), age=pl.col("age").cast(pl.Float64)
     )
-    given = given.sort("at", "user", "item")
-    order = given.with_row_index("row")
+    return given.sort("at", "user", "item")
+
+
+def movielens() -> World:
+    """Who likes a film (MovieLens-100k, four stars or more), by what user and film were given before."""
+    random = np.random.default_rng(100)
+    order = _given().with_row_index("row")
     middle = order.filter(pl.col("row").is_between(30_000, 99_999))
     parts = [
         middle.filter(pl.col("row").is_between(low, high))
@@ -138,6 +142,47 @@ def movielens() -> World:
         unsure=unsure,
         concept=flipped(lambda f: (f["year"] >= 1994).fill_null(False).to_numpy(), 0.45),
     )
+
+
+def stars() -> World:
+    """How many stars a film is given (MovieLens-100k): the same ratings as a regression, in other parts."""
+    random = np.random.default_rng(101)
+    given = _given()[20_000:]
+    film = given["item"].to_numpy()
+    whole = _movies(given)
+    whole = Rows(
+        features=whole.features,
+        label=given["rating"].to_numpy().astype(np.float64),
+        at=whole.at,
+        cluster=whole.cluster,
+        past=pl.DataFrame({"item_mean": _before(film, whole.features["item_mean"])}),
+    )
+    train, reference, current = split(whole, (0.4, 0.3, 0.3), random)
+    model, unsure = boosted(Task.REGRESSION, train, loss="absolute_error")
+    older, _ = boosted(Task.REGRESSION, train.take(np.arange(200)), loss="absolute_error", trees=6)
+
+    def concept(features: pl.DataFrame, label: Floats, random: np.random.Generator) -> Floats:
+        """Films of the nineties are given a star and a half less, older ones more."""
+        new = (features["year"] >= 1993).fill_null(value=False).to_numpy()
+        return np.clip(label + np.where(new, -1.5, 0.7), 0.5, 5)
+
+    return World(
+        name="stars",
+        task=Task.REGRESSION,
+        reference=_timed(reference, current=False),
+        current=_timed(current, current=True),
+        model=model,
+        older=older,
+        unsure=unsure,
+        concept=concept,
+    )
+
+
+def _before(who: np.ndarray, values: pl.Series) -> pl.Series:
+    """The value of ten rows before of the same; of the first ten the first."""
+    frame = pl.DataFrame({"who": who, "value": values})
+    moved = pl.coalesce(pl.col("value").shift(10).over("who"), pl.col("value").first().over("who"))
+    return frame.select(moved)["value"]
 
 
 def _movies(frame: pl.DataFrame) -> Rows:
@@ -244,4 +289,4 @@ def cancer() -> World:
 
 def _timed(rows: Rows, *, current: bool) -> Rows:
     at = times(len(rows), np.random.default_rng(len(rows)), current=current)
-    return Rows(features=rows.features, label=rows.label, at=at, cluster=rows.cluster)
+    return Rows(features=rows.features, label=rows.label, at=at, cluster=rows.cluster, past=rows.past)

@@ -33,7 +33,7 @@ SKEWS = {
         2.0,
     ),
     "stale": (lambda g, r, e: g.with_columns(C("usage").first().over(pl.Series(e))), "usage", "stale", None),
-    "rounded": (lambda g, r, e: g.with_columns(C("usage").round(0)), "usage", "type", 0.0),
+    "rounded": (lambda g, r, e: g.with_columns(C("usage").round(0)), "usage", "type", 1.0),
     "no pattern": (
         lambda g, r, e: g.with_columns(C("x1") + pl.Series(r.normal(size=g.height))),
         "x1",

@@ -153,7 +153,27 @@ _TABLE = [
             ),
         ),
         Cause.QUALITY,
-        Sureness.SURE,
+        Sureness.LIKELY,
+    ),
+    (
+        "what a second copy brought back is not blamed for the rest",
+        _findings(
+            repairs=(_repair(Cause.SKEW, 0.2, half=0.05),),
+            rest=0.8,
+            mix=0.05,
+            rate=0.95,
+            gain=0.0,
+            skew=Skew(
+                mismatch={},
+                suspects=(_BROKEN,),
+                recovered=_about(0.2),
+                repaired=None,
+                test=_test(Outcome.FOUND),
+            ),
+            has_copy=True,
+        ),
+        Cause.LOST,
+        Sureness.LIKELY,
     ),
     ("label shift", _findings(mix=-0.1, rate=1.1, gain=0.9, shifted=True), Cause.PRIOR, Sureness.LIKELY),
     (

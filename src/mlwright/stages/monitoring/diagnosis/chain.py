@@ -32,6 +32,7 @@ from mlwright.stages.monitoring.diagnosis.slices import slices
 from mlwright.stages.monitoring.diagnosis.standing import auc
 from mlwright.stages.monitoring.diagnosis.verdict import LEFT, Judgement, judge
 from mlwright.stages.monitoring.diagnosis.words import commands, limits, summary, suspects, would_change
+from mlwright.stages.monitoring.encoding import kind_of
 
 Progress = Callable[[str, int, int], None]
 
@@ -100,16 +101,20 @@ def _defects(real: Reality, learner: Learner, told: Callable[[str], None]) -> tu
         copied = case.recomputed_rows
         if copied is not None and skewed.recovered is not None and skewed.recovered.value >= COUNTS:
             state.only(copied)
-        _apply(state, skewed.repaired, skewed.recovered, Cause.SKEW, skewed.test)
+        _apply(state, skewed.repaired, skewed.recovered, Cause.SKEW, skewed.test, certain=True)
     told("S4")
     whole = integrity(state.case, learner, state.drop() if proven else real.drop, state.rescoring)
     if proven:
-        # rows that could not be recomputed have the fault of those that could
-        same = {each.column for each in whole.suspects} <= {each.column for each in skewed.suspects}
+        # rows that could not be recomputed have the fault of those that could; a copy in another type is no agreement
+        known = {each.column for each in skewed.suspects} | _typed_otherwise(case)
+        same = {each.column for each in whole.suspects} <= known
         rest_of = Cause.SKEW if same and whole.suspects else Cause.QUALITY
-        _apply(state, whole.repaired, whole.recovered, rest_of, whole.test)
+        left = state.left()
+        _apply(state, whole.repaired, whole.recovered, rest_of, whole.test, certain=whole.certain)
+        if whole.imitated is not None:
+            state.claim(rest_of, whole.imitated, whole.test.text, sure=False, of=left)
         _suspected_scores(state, again)
-    left = state.drop() if proven else real.drop
+    drop = state.drop() if proven else real.drop
     found = Findings(
         reality=real,
         labelling=labels,
@@ -119,19 +124,33 @@ def _defects(real: Reality, learner: Learner, told: Callable[[str], None]) -> tu
         integrity=whole,
         repairs=tuple(state.repairs),
         rest=state.rest() if proven else None,
-        rest_proven=proven and left.lower > 0,
+        rest_proven=proven and drop.lower > 0,
         has_copy=case.recomputed is not None and skewed.test.outcome is not Outcome.UNKNOWN,
     )
     return found, state
 
 
+def _typed_otherwise(case: Case) -> set[str]:
+    """Features that the second copy holds in another type than they were served in."""
+    if case.recomputed is None:
+        return set()
+    served, copy = case.current.features.schema, case.recomputed.schema
+    return {name for name in served if name in copy and kind_of(served[name]) is not kind_of(copy[name])}
+
+
 def _apply(
-    state: Repairing, repaired: pl.DataFrame | None, claim: Estimate | None, cause: Cause, test: Test
+    state: Repairing,
+    repaired: pl.DataFrame | None,
+    claim: Estimate | None,
+    cause: Cause,
+    test: Test,
+    *,
+    certain: bool,
 ) -> None:
     if claim is None:
         return
     if repaired is not None:
-        state.restore(repaired, claim, cause, test.text)
+        state.restore(repaired, claim, cause, test.text, certain=certain)
     else:
         state.claim(cause, claim, test.text, sure=False)
 

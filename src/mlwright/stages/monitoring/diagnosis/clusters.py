@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import fdtrc
 
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Sample
 
@@ -83,7 +83,7 @@ def _day_effect(case: Case, side: Sample) -> float | None:
     gaps = np.diff(mean) ** 2 / (1.0 / rows[1:] + 1.0 / rows[:-1])
     # the largest step is left out: it may be the very change that is looked for
     ratio = float((gaps.sum() - gaps.max()) / (len(gaps) - 1)) / within
-    proven = float(fdtrc(0.67 * (len(gaps) - 1), free, ratio)) < _LEVEL
+    proven = float(scipy.special.fdtrc(0.67 * (len(gaps) - 1), free, ratio)) < _LEVEL
     return ratio if proven and ratio > _EFFECT else 1.0
 
 

@@ -5,8 +5,8 @@ from math import sqrt
 from typing import Final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from mlwright.model.diagnosis import Outcome, Test
 from mlwright.model.monitoring import Estimate
@@ -132,7 +132,7 @@ def logit_slope(known: NDArray[np.bool_], score: Floats) -> tuple[float, float]:
     beta, ridge = np.zeros(2), _RIDGE * len(score) * np.array([0.0, 1.0])
     information = np.eye(2)
     for _ in range(50):
-        chance = expit(x @ beta)
+        chance = scipy.special.expit(x @ beta)
         information = (x * (chance * (1 - chance))[:, None]).T @ x + np.diag(ridge + 1e-9)
         step = np.linalg.solve(information, x.T @ (known - chance) - ridge * beta)
         beta = beta + np.clip(step, -4.0, 4.0)

@@ -10,7 +10,7 @@ import polars as pl
 from mlwright.model.diagnosis import Outcome, Suspect, Test
 from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Learner
-from mlwright.stages.monitoring.diagnosis import clocks, levels, missing, repeats, staleness, units
+from mlwright.stages.monitoring.diagnosis import clocks, levels, missing, repeats, staleness, typed, units
 from mlwright.stages.monitoring.diagnosis.case import Case
 from mlwright.stages.monitoring.diagnosis.columns import Column, column, columns
 from mlwright.stages.monitoring.diagnosis.figures import portion
@@ -34,6 +34,12 @@ class Integrity:
     repaired: pl.DataFrame | None
     """The current features after all repairs; None where nothing was repaired."""
     test: Test
+    lost: tuple[str, ...] = ()
+    """Features of which no repair brings back all."""
+    certain: bool = False
+    """Whether all faults show by themselves, whatever the loss says, and are undone exactly."""
+    imitated: Estimate | None = None
+    """Share of the drop by faults that cannot be undone, as the reference loses by the same."""
 
 
 def integrity(case: Case, learner: Learner, drop: Estimate, rescoring: Rescoring) -> Integrity:
@@ -63,6 +69,9 @@ def integrity(case: Case, learner: Learner, drop: Estimate, rescoring: Rescoring
     if found.recovered is not None:
         numbers["recovered"] = found.recovered.value
         text += f". Repaired, {portion(found.recovered)} of the drop goes away"
+    if found.imitated is not None:
+        numbers["imitated"] = found.imitated.value
+        text += f". The reference, spoilt alike, loses {portion(found.imitated)} of the drop"
     if scorer is not None:
         numbers["fidelity"] = scorer.fidelity
     needs = () if scorer is not None and scorer.trusted else ("the recorded model, to score the repairs",)
@@ -71,6 +80,9 @@ def integrity(case: Case, learner: Learner, drop: Estimate, rescoring: Rescoring
         suspects=found.suspects,
         recovered=found.recovered,
         repaired=found.repaired,
+        lost=found.lost,
+        certain=found.certain,
+        imitated=found.imitated,
         test=Test(
             id="S4",
             title=_TITLE,
@@ -116,12 +128,12 @@ def _absent(case: Case) -> list[Fault]:
 def _scan(one: Column, case: Case) -> tuple[list[Fault], Column]:
     """The faults that a column shows by itself, and the column with those undone that can be."""
     found: list[Fault] = []
-    typed = levels.other_type(one)
-    if typed is not None:
-        found.append(typed)
-        if typed.undone is None:
+    other = typed.other_type(one)
+    if other is not None:
+        found.append(other)
+        if other.undone is None:
             return found, one
-        one = _undone(one, typed.undone)
+        one = _undone(one, other.undone)
     gone = missing.nulls(one)
     if gone is not None:
         found.append(gone)
@@ -167,7 +179,7 @@ def _numeric(one: Column) -> tuple[list[Fault], Column]:
             spike = missing.spikes(one) if spike is None else None
             found += [] if spike is None else [spike]
     if not found:
-        found += [each for each in (missing.out_of_range(one), missing.digits(one)) if each is not None]
+        found += [each for each in (missing.out_of_range(one), typed.coarse(one)) if each is not None]
     return found, one
 
 

@@ -15,8 +15,8 @@ from math import inf, sqrt
 from typing import Final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from mlwright.model.monitoring import Estimate
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats
@@ -169,7 +169,9 @@ def interval(
         return Estimate(value=value, lower=-inf, upper=inf, level=level, assumption=assumption)
     tail = (1.0 - level) / 2.0
     lower, upper = np.quantile(good, [tail, 1.0 - tail])
-    wider = sqrt(clusters / (clusters - 1)) * float(stdtrit(clusters - 1, 1.0 - tail) / ndtri(1.0 - tail))
+    wider = sqrt(clusters / (clusters - 1)) * float(
+        scipy.special.stdtrit(clusters - 1, 1.0 - tail) / scipy.special.ndtri(1.0 - tail)
+    )
     return Estimate(
         value=value,
         lower=min(value, value + wider * (float(lower) - value)),

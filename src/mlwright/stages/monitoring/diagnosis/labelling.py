@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlwright.model.diagnosis import Outcome, Test
 from mlwright.model.monitoring import Estimate
+from mlwright.stages.monitoring.diagnosis import arrival, units
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Task
 from mlwright.stages.monitoring.diagnosis.figures import portion
 from mlwright.stages.monitoring.diagnosis.intervals import recovered_by
@@ -20,6 +21,7 @@ Mask = NDArray[np.bool_]
 _FEWEST: Final = 50
 _EXPECTED: Final = 20.0
 """So many labels of a class were to be expected where there is none."""
+_BINS: Final = 10
 _UNITS: Final = (
     10.0,
     100.0,
@@ -85,12 +87,13 @@ def check_labels(case: Case) -> Labelling:
             inverted, turned = _inverted(case)
             faults += inverted
             faults += _lost_class(case)
+            faults += _unreported(case) if not faults else ()
         if case.task is Task.REGRESSION:
             faults += _unit(case)
         if not faults:
             faults += _sources(case)
     faults.sort(key=lambda fault: -(fault.recovered.value if fault.recovered else 1.0))
-    notes = [*_rate(case), *_delay(case), *_early(case)]
+    notes = [*arrival.rate(case), *arrival.delay(case), *arrival.early(case)]
     text = "; ".join([fault.text for fault in faults] + [note for note, _ in notes]) or (
         "labels arrive, take values and follow the scores as before"
     )
@@ -251,6 +254,50 @@ def _lost_class(case: Case) -> Iterator[LabelFault]:
     )
 
 
+def _unreported(case: Case) -> Iterator[LabelFault]:
+    """1s that are filed as 0 because labels are closed earlier than before, or come later.
+
+    Two things must come together: the time that labels of a class take is another, and of the 1s that the scores
+    promise one and the same share is missing at every score, which a change of the world would hardly do.
+    """
+    if not any(
+        moved and words for words, _, moved in arrival.delays(case)
+    ):  # of a class: the mix moves those of all
+        return
+    label, past = case.current.label, case.reference
+    rows = np.isfinite(label) & np.isfinite(case.current.score)
+    expected, seen = calibrated(case)[rows], label[rows]
+    share = float(seen.sum() / max(expected.sum(), 1e-9))
+    noise = 3 * np.sqrt(1 / max(expected.sum(), 1.0) + 1 / max(float(np.nansum(past.label)), 1.0))
+    if expected.sum() < 2 * _EXPECTED or share > 0.85 - noise / 2:
+        return
+    edges = np.unique(np.quantile(expected, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    place = np.searchsorted(edges, expected, side="right")
+    many = np.bincount(place).astype(np.float64)
+    promised, came = share * np.bincount(place, expected), np.bincount(place, seen)
+    rate = promised / np.maximum(many, 1.0)
+    # the promise is an estimate too, from about as many rows of the reference as fall into the bin now
+    error = many * rate * (1 - rate) * (1 + share * len(label) / max(len(past), 1)) + 1.0
+    misfit, free = float((np.square(came - promised) / error).sum()), len(many) - 1
+    if misfit > free + 3 * np.sqrt(2 * free):
+        return
+    lost = expected * (1 - share) / np.maximum(1 - share * expected, 1e-9)
+    whole = np.zeros(len(label))
+    whole[rows] = np.where(seen == 0, lost, 0.0)
+    score = case.current.score
+    wrong, right = (case.loss(np.full(len(label), value), score) for value in (0.0, 1.0))
+    loss = np.where(label == 0, (1 - whole) * wrong + whole * right, case.loss(label, score))
+    words = "1s that are not reported are lost at every score alike"
+    yield LabelFault(
+        text=f"labels take another time than before, and {1 - share:.0%} of the 1s that the scores promise are "
+        "missing, at every score alike: filed as 0 before they are known",
+        rows=float(lost[seen == 0].sum() / max(len(seen), 1)),
+        label=label,
+        weight=np.ones(len(label)),
+        recovered=recovered_by(case, loss, assumption=words),
+    )
+
+
 def _sources(case: Case) -> Iterator[LabelFault]:
     """A source of labels whose losses rose while those of the others did not."""
     now, past = case.current.label_source, case.reference.label_source
@@ -285,6 +332,12 @@ def _sources(case: Case) -> Iterator[LabelFault]:
 def _unit(case: Case) -> Iterator[LabelFault]:
     """Labels in another unit: their quantiles moved by one factor and the scores' did not."""
     found = factor(case.reference.label, case.current.label)
+    if found is None:
+        known = (np.sort(side.label[np.isfinite(side.label)]) for side in (case.reference, case.current))
+        change = units.unit(*known)  # labels of both signs
+        found = (
+            change.a if change is not None and not change.b and change.a > 0 and change.share == 1.0 else None
+        )
     if found is None or abs(log(found)) < log(1.9):
         return
     moved = factor(case.reference.score, case.current.score)
@@ -304,35 +357,3 @@ def _unit(case: Case) -> Iterator[LabelFault]:
         recovered=recovered,
         sure=abs(log(unit)) > log(5),
     )
-
-
-def _rate(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
-    before, now = (float(np.isfinite(side.label).mean()) for side in (case.reference, case.current))
-    error = np.sqrt(
-        max(before * (1 - before), 1e-6) / len(case.reference)
-        + max(now * (1 - now), 1e-6) / len(case.current)
-    )
-    if abs(now - before) > max(0.05, 4 * error):
-        yield (
-            f"{now:.0%} of the rows have a label, before {before:.0%}",
-            {"labelled share before": before, "labelled share now": now},
-        )
-
-
-def _delay(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
-    before, now = case.reference.delays(), case.current.delays()
-    if min(len(before), len(now)) < _FEWEST:
-        return
-    first, second = float(np.median(before)) / 3.6e9, float(np.median(now)) / 3.6e9
-    if distance(np.sort(before), now) > 0.25:
-        yield (
-            f"labels take {second:.3g} hours (median), before {first:.3g}",
-            {"label delay before (h)": first, "label delay now (h)": second},
-        )
-
-
-def _early(case: Case) -> Iterator[tuple[str, dict[str, float]]]:
-    """Labels that were known before the row was: a join at the wrong instant."""
-    delays = case.current.delays()
-    if len(delays) >= _FEWEST and float((delays < 0).mean()) > 0.01:
-        yield f"{(delays < 0).mean():.0%} of the labels are older than the row they belong to", {}

@@ -1,77 +1,49 @@
-"""Levels and types: numbers sent as text, other spelling, levels never seen, codes that mean something else now."""
+"""Levels: other spelling, levels never seen, codes that mean something else now."""
 
 from collections.abc import Mapping
-from math import log, sqrt
+from math import sqrt
 from typing import Final
 
 import numpy as np
 import polars as pl
+import scipy
 from numpy.typing import NDArray
 
 from mlwright.stages.monitoring.diagnosis.case import Floats
 from mlwright.stages.monitoring.diagnosis.columns import Column
 from mlwright.stages.monitoring.diagnosis.missing import WORDS
 from mlwright.stages.monitoring.diagnosis.repairs import Fault, Rows, as_type
-from mlwright.stages.monitoring.encoding import Kind, by_count, kind_of, numbers, texts_of
+from mlwright.stages.monitoring.encoding import Kind, by_count, numbers, texts_of
 
 _MOST: Final = 40
 _FEWEST: Final = 30
 _CODES: Final = 20
-_EPOCHS: Final = {1.0: "microseconds", 1e3: "milliseconds", 1e6: "seconds"}
-
-
-def other_type(column: Column) -> Fault | None:
-    """Served in a type that the reference is not: text for numbers or instants, numbers for text or instants."""
-    kind = kind_of(column.new.dtype)
-    if kind is column.kind or kind is Kind.OTHER:
-        return None
-    if column.kind is Kind.LEVELS:
-        known = set(texts_of(column.old).drop_nulls().unique())
-        undone = texts_of(column.new).alias(column.name)
-        good = undone.is_in(list(known)).fill_null(value=False)
-        undone = undone.cast(column.old.dtype, strict=False)
-        how = "levels"
-    elif column.kind is Kind.INSTANT:
-        undone, how = _instants(column)
-        good = undone.is_not_null()
-    elif kind is Kind.LEVELS:
-        plain = column.new.cast(pl.String).str.strip_chars()
-        comma = plain.str.contains(r"^[+-]?\d+,\d+$").fill_null(value=False)
-        parsed = numbers(plain.str.replace(",", ".", literal=True).zip_with(comma, plain))
-        undone, how = as_type(parsed, column.old), "numbers"
-        good = undone.is_not_null()
-    else:
-        return None
-    touched: Rows = column.new.is_not_null().to_numpy()
-    if touched.sum() == 0:
-        return None
-    read = float((good.to_numpy() & touched).sum() / touched.sum())
-    return Fault(
-        column=column.name,
-        mechanism="type",
-        text=f"served as {column.new.dtype}, was {column.old.dtype}; {read:.1%} of it can be read as {how}",
-        touched=touched,
-        undone=undone if read >= 0.5 else None,
-    )
 
 
 def respelled(column: Column) -> Fault | None:
-    """Levels that the reference has in another case or with other white space."""
+    """Levels that the reference has in another case, with other white space, or, whole numbers, without decimals."""
     if column.kind is not Kind.LEVELS:
         return None
     known = _counts(column.old)
     plain: dict[str, str] = {}
     for level in known:
-        plain.setdefault(level.strip().casefold(), level)
+        plain.setdefault(_plain(level), level)
     back = {
-        level: plain[level.strip().casefold()]
+        level: plain[_plain(level)]
         for level in _counts(column.new)
-        if level not in known and level.strip().casefold() in plain
+        if level not in known and _plain(level) in plain
     }
     if not back:
         return None
-    fault = _mapped(column, back, "recoded", "case or white space of levels changed, such as")
+    fault = _mapped(column, back, "recoded", "levels are spelt otherwise, such as")
     return fault if fault.rows >= 0.005 and fault.touched.sum() >= 10 else None
+
+
+def _plain(level: str) -> str:
+    """A level without what spelling can add: a whole number that went through a column with gaps has ``.0``."""
+    found = level.strip().casefold()
+    whole, mark, rest = found.partition(".")
+    return whole if mark and rest.strip("0") == "" and whole.lstrip("+-").isdigit() else found
 
 
 def unseen(column: Column) -> Fault | None:
@@ -132,9 +104,7 @@ def recoded(column: Column, before: Floats, now: Floats) -> Fault | None:
         return None
     f_cost, x_cost = _costs(_profile(old, was, before), _profile(new, now_levels, now))
     place = {level: i for i, level in enumerate(was)}
-    from scipy.optimize import linear_sum_assignment  # 0.2 s that most commands do without
-
-    rows, chosen = linear_sum_assignment(f_cost + x_cost)
+    rows, chosen = scipy.optimize.linear_sum_assignment(f_cost + x_cost)
     same = [place.get(level, -1) for level in now_levels]
     moved = [(i, j) for i, j in zip(rows, chosen, strict=True) if same[i] != j]
     if not moved:
@@ -212,17 +182,3 @@ def _costs(old: tuple[Floats, Floats], new: tuple[Floats, Floats]) -> tuple[Floa
     apart = np.square(x1[:, None, :] - x0[None, :, :])
     by_features = (apart / (noise[:, :, None] + 0.05**2)).sum(axis=2)
     return np.minimum(by_count, 1e6), np.minimum(by_features, 1e6)
-
-
-def _instants(column: Column) -> tuple[pl.Series, str]:
-    """Text or a number since 1970 as instants of the reference's type."""
-    if kind_of(column.new.dtype) is Kind.LEVELS:
-        read = column.new.cast(pl.String).str.to_datetime(time_unit="us", strict=False)
-        return as_type(numbers(read), column.old), "instants"
-    middle = float(np.nanmedian(column.before)) if np.isfinite(column.before).any() else 0.0
-    now = numbers(column.new)
-    typical = float(np.nanmedian(now)) if np.isfinite(now).any() else 0.0
-    if middle <= 0 or typical <= 0:
-        return as_type(now, column.old), "microseconds since 1970"
-    scale = min(_EPOCHS, key=lambda each: abs(log(typical * each / middle)))
-    return as_type(now * scale, column.old), f"{_EPOCHS[scale]} since 1970"

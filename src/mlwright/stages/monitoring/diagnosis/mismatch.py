@@ -12,6 +12,7 @@ from mlwright.stages.monitoring.diagnosis.case import Floats
 from mlwright.stages.monitoring.diagnosis.missing import SENTINELS, WORDS
 from mlwright.stages.monitoring.diagnosis.repairs import Rows
 from mlwright.stages.monitoring.diagnosis.standing import distance
+from mlwright.stages.monitoring.diagnosis.typed import ROUNDING, grid, steps
 from mlwright.stages.monitoring.diagnosis.units import changes
 from mlwright.stages.monitoring.encoding import Kind, by_count, kind_of, numbers, texts_of
 
@@ -29,6 +30,15 @@ class Hint:
     mechanism: str
     text: str
     factor: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """One feature of earlier rows, with their instants (µs) and entities, each of shape (m,)."""
+
+    values: pl.Series
+    at: NDArray[np.int64]
+    cluster: NDArray[np.int64]
 
 
 def differing(served: pl.Series, offline: pl.Series) -> Rows:
@@ -58,6 +68,7 @@ def hint(
     *,
     at: NDArray[np.int64] | None = None,
     cluster: NDArray[np.int64] | None = None,
+    past: Past | None = None,
 ) -> Hint:
     """Name the way in which the rows ``apart`` differ; ``differs`` where there is no pattern.
 
@@ -66,6 +77,7 @@ def hint(
         apart: rows that differ, at least one.
         at: event times, for lags.
         cluster: entities, for lags; None takes all rows for one series.
+        past: earlier rows of the entities, where a lag may reach further back than these rows.
     """
     empty = served.is_null().to_numpy() if not _numeric(served, offline) else np.isnan(numbers(served))
     if empty[apart].mean() >= 0.9:
@@ -80,6 +92,8 @@ def hint(
         found = _level(served, offline, apart)
     if found is None:
         found = _earlier(served, offline, apart, at, cluster)
+    if found is None and at is not None and cluster is not None:
+        found = _of_before(served, offline, apart, (at, cluster), past)
     if found is None and _numeric(served, offline):
         found = _rounded(numbers(served), numbers(offline), apart)
     if found is None:
@@ -96,16 +110,19 @@ def _default(served: pl.Series, offline: pl.Series, apart: Rows) -> Hint | None:
     ours = texts_of(served.filter(pl.Series(apart))).drop_nulls()
     if len(ours) < 0.8 * apart.sum():
         return None
+    if texts_of(served).drop_nulls().n_unique() == 1 and texts_of(offline).drop_nulls().n_unique() > 1:
+        told = float(numbers(ours[:1])[0])
+        return Hint(
+            mechanism="constant",
+            text=f"{ours[0]} served in every row",
+            factor=told if np.isfinite(told) else None,
+        )
     top = by_count(ours)
     value, count = str(top["value"][0]), int(top["count"][0])
     theirs = texts_of(offline.filter(pl.Series(apart)))
     if count < 0.8 * apart.sum() or theirs.n_unique() < (2 if theirs.null_count() else 3):
         return None
-    every = texts_of(served).drop_nulls()
     number = float(numbers(pl.Series([value]))[0])
-    if every.n_unique() == 1:
-        told = number if np.isfinite(number) else None
-        return Hint(mechanism="constant", text=f"{value} served in every row", factor=told)
     empty = number in SENTINELS if np.isfinite(number) else value.strip().lower() in WORDS
     return Hint(
         mechanism="sentinel" if empty and number != 0.0 else "default",
@@ -242,6 +259,48 @@ def _earlier(
     )
 
 
+def _of_before(
+    served: pl.Series,
+    offline: pl.Series,
+    apart: Rows,
+    when: tuple[NDArray[np.int64], NDArray[np.int64]],
+    past: Past | None,
+) -> Hint | None:
+    """Served is what the entity had at an earlier instant, however many of its rows lie between.
+
+    Rows at hand are a sample: the instant is found for a part of them. As many values are looked for among later
+    instants, where only chance can have put them.
+    """
+    at, cluster = when
+    told = pl.DataFrame({"who": cluster, "at": at, "value": _key(offline)})
+    if past is not None:
+        told = pl.concat(
+            [told, pl.DataFrame({"who": past.cluster, "at": past.at, "value": _key(past.values)})]
+        )
+    wrong = pl.DataFrame({"row": np.arange(len(at)), "who": cluster, "now": at, "value": _key(served)})
+    found = wrong.filter(pl.Series(apart)).drop_nulls().join(told.drop_nulls(), on=["who", "value"])
+    found = found.with_columns(age=pl.col("now") - pl.col("at")).filter(pl.col("age") != 0)
+    before = found.filter(pl.col("age") > 0).group_by("row").agg(pl.col("age").min())
+    after = found.filter(pl.col("age") < 0)["row"].n_unique()
+    share = before.height / max(int(apart.sum()), 1)
+    if before.height < 20 or share < 0.1 or before.height < 5 * after:
+        return None
+    ages = before["age"].to_numpy() / _HOUR
+    middle, spread = float(np.median(ages)), float(np.subtract(*np.quantile(ages, [0.75, 0.25])))
+    steady = spread <= 0.25 * middle + 24
+    return Hint(
+        mechanism="lag" if steady else "stale",
+        text=f"the value of the same entity {middle:.3g} h earlier at the median, found for {share:.0%} of the rows",
+    )
+
+
+def _key(values: pl.Series) -> pl.Series:
+    """Values that can be joined exactly, as text; numbers to seven digits."""
+    if kind_of(values.dtype) is Kind.NUMBER:
+        return pl.Series(numbers(values).astype(np.float32)).fill_nan(None).cast(pl.String)
+    return texts_of(values)
+
+
 def _frozen(s: Floats, r: Floats, who: NDArray[np.int64], wrong: Rows) -> Hint | None:
     """One value for each entity where the computed one moves."""
     same = who[1:] == who[:-1]
@@ -271,16 +330,11 @@ def _rounded(s: Floats, r: Floats, apart: Rows) -> Hint | None:
     both = apart & np.isfinite(s) & np.isfinite(r)
     if both.sum() < max(5, 0.9 * apart.sum()):
         return None
-    for places in range(5):
-        scale = 10.0**places
-        for how, name in ((np.round, "rounded"), (np.trunc, "cut"), (np.floor, "rounded down")):
-            if (
-                np.mean(
-                    np.abs(s[both] - how(r[both] * scale) / scale) <= 1e-6 * np.maximum(1, np.abs(s[both]))
-                )
-                >= _MOST
-            ):
-                return Hint(mechanism="type", text=f"{name} to {places} decimals", factor=float(places))
+    x, y = r[both], s[both]
+    for step in steps(y):
+        for name, how in ROUNDING:
+            if np.mean(np.abs(y - how(x / step) * step) <= 1e-6 * np.maximum(1, np.abs(y))) >= _MOST:
+                return Hint(mechanism="type", text=f"{name} to {grid(step)}", factor=step)
     return None
 
 

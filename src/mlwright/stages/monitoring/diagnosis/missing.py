@@ -1,4 +1,4 @@
-"""Values that are not there: nulls, values that stand for nothing, a constant, values from nowhere, lost digits."""
+"""Values that are not there: nulls, values that stand for nothing, a constant, values from nowhere."""
 
 from math import sqrt
 from typing import Final
@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from mlwright.stages.monitoring.diagnosis.case import Floats
 from mlwright.stages.monitoring.diagnosis.columns import Column
 from mlwright.stages.monitoring.diagnosis.repairs import Fault, Rows
 from mlwright.stages.monitoring.encoding import Kind, texts_of
@@ -150,32 +149,6 @@ def out_of_range(column: Column) -> Fault | None:
         touched=far,
         lost=True,
     )
-
-
-def digits(column: Column) -> Fault | None:
-    """Fewer decimals than there were: a column was rounded or cut to whole numbers."""
-    if column.kind is not Kind.NUMBER or column.old.dtype.is_integer() or column.old.dtype == pl.Boolean:
-        return None
-    old, new = column.sampled()
-    if len(old) < 200 or len(new) < 200 or len(np.unique(new)) < 3:
-        return None
-    for places in range(4):
-        if _on_grid(new, places) >= 0.9999:
-            before = _on_grid(old, places)
-            if before >= 0.5:
-                return None
-            return Fault(
-                column=column.name,
-                mechanism="type",
-                text=f"rounded to {places} decimals, was so in {before:.0%} of rows",
-                touched=np.isfinite(column.now),
-            )
-    return None
-
-
-def _on_grid(values: Floats, places: int) -> float:
-    scaled = values * 10.0**places
-    return float(np.mean(np.abs(scaled - np.round(scaled)) <= 1e-6 * np.maximum(np.abs(scaled), 1.0)))
 
 
 def _stands_for_nothing(kind: Kind, value: float) -> bool:

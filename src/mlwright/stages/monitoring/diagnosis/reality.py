@@ -6,7 +6,7 @@ from math import inf
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtri
+import scipy
 
 from mlwright.model.diagnosis import LossPoint, Onset, Outcome, Test
 from mlwright.model.instants import from_micros, to_micros
@@ -109,12 +109,9 @@ def _ripe(case: Case) -> tuple[Case, tuple[str, ...]]:
     if side.at is None or len(side) == 0:
         return case, ()
     horizon, words = case.horizon, "declared"
-    delays = case.reference.delays()
-    if horizon is None and side.label_at is not None and len(delays) >= _FEWEST:
-        horizon, words = (
-            timedelta(microseconds=float(np.quantile(delays, _RIPE))),
-            f"{_RIPE:.0%} of the reference",
-        )
+    usual = _usual_delay(case) if horizon is None and side.label_at is not None else None
+    if usual is not None:
+        horizon, words = timedelta(microseconds=usual), f"{_RIPE:.0%} of the reference"
     if horizon is None:
         return case, ()
     last = int(side.at.max()) if side.label_at is None else max(int(side.at.max()), int(side.label_at.max()))
@@ -128,9 +125,23 @@ def _ripe(case: Case) -> tuple[Case, tuple[str, ...]]:
     return current_rows(case, ~young), (note,)
 
 
+def _usual_delay(case: Case) -> float | None:
+    """How long nearly all labels of the reference took, µs; of the class that takes longest. None: not on record."""
+    past = case.reference
+    delays = past.delays()
+    if len(delays) < _FEWEST or past.label_at is None:
+        return None
+    found = [float(np.quantile(delays, _RIPE))]
+    if case.task is not Task.REGRESSION:
+        labels = past.label[(past.label_at >= 0) & np.isfinite(past.label)]
+        own = [delays[labels == each] for each in np.unique(labels)]
+        found += [float(np.quantile(each, _RIPE)) for each in own if len(each) >= _FEWEST]
+    return max(found)
+
+
 def _detectable(sides: tuple[Means, Means], level: float) -> float:
     error = float(np.nanstd(sides[1].draws[:, 0] - sides[0].draws[:, 0]))
-    return error * float(ndtri(1 - (1 - level) / 2) + ndtri(0.8))
+    return error * float(scipy.special.ndtri(1 - (1 - level) / 2) + scipy.special.ndtri(0.8))
 
 
 def _onset(

@@ -57,8 +57,14 @@ class Repairing:
         repaired = replace(self.case, current=replace(self.case.current, score=score))
         self._apply(repaired, cause, text, sure=sure)
 
-    def restore(self, features: pl.DataFrame, claim: Estimate, cause: Cause, text: str) -> None:
-        """Features put right; rows that they change are scored again, by the recorded model or a surrogate of it."""
+    def restore(
+        self, features: pl.DataFrame, claim: Estimate, cause: Cause, text: str, *, certain: bool = False
+    ) -> None:
+        """Features put right; rows that they change are scored again, by the recorded model or a surrogate of it.
+
+        What is ``certain`` to be wrong is put right although nothing is recovered by that alone: what is left is to be
+        explained by rows as they should have been.
+        """
         found = self.rescoring()
         if found is None:
             return
@@ -72,7 +78,7 @@ class Repairing:
         repaired = replace(self.case, current=replace(current, features=features, score=score))
         before = self.left()
         sure = found.exact or found.trusted
-        applied = self._apply(repaired, cause, text, sure=sure)
+        applied = self._apply(repaired, cause, text, sure=sure, anyway=certain and found.exact)
         if not applied and claim.value * before >= COUNTS:
             # the link compares with intact rows where no repair can bring the values back
             self.claim(cause, claim, text, sure=False)
@@ -85,9 +91,9 @@ class Repairing:
         self.case = replace(self.case, current=replace(self.case.current, label=label))
         self.losses = [np.where(rows, loss, np.nan) for loss in self.losses]
 
-    def claim(self, cause: Cause, claim: Estimate, text: str, *, sure: bool) -> None:
-        """Take a link's own share of what is left, without rows that could be repaired."""
-        own = scaled(claim, self.left())
+    def claim(self, cause: Cause, claim: Estimate, text: str, *, sure: bool, of: float | None = None) -> None:
+        """Take a link's own share of what is left, or was left (``of``), without rows that could be repaired."""
+        own = scaled(claim, self.left() if of is None else of)
         if own.value >= COUNTS:
             self.repairs.append(Repair(cause=cause, share=own, text=text, proven=sure))
             self.claimed += own.value
@@ -120,7 +126,7 @@ class Repairing:
             self._before, now, level=case.level, assumption="what was repaired is as it should be"
         )
 
-    def _apply(self, repaired: Case, cause: Cause, text: str, *, sure: bool) -> bool:
+    def _apply(self, repaired: Case, cause: Cause, text: str, *, sure: bool, anyway: bool = False) -> bool:
         loss = repaired.loss(repaired.current.label, repaired.current.score)
         if not np.isfinite(loss).any():
             return False
@@ -128,6 +134,9 @@ class Repairing:
         so_far = self._share(self.losses[0], self.losses[-1]).value if len(self.losses) > 1 else 0.0
         value = whole.value - so_far
         if value < COUNTS:
+            if anyway:
+                self.case = repaired
+                self.losses.append(loss)
             return False
         own = whole
         if len(self.losses) > 1:

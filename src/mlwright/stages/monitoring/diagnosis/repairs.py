@@ -1,7 +1,7 @@
 """From a fault to the share of the drop that goes away without it: undo, guess, or compare with intact rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from mlwright.model.monitoring import Estimate
 from mlwright.ports.learner import Learner
 from mlwright.stages.monitoring.crossfit import sampled
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats
-from mlwright.stages.monitoring.diagnosis.intervals import Means, means, share
+from mlwright.stages.monitoring.diagnosis.intervals import Means, means, part_of, share
 from mlwright.stages.monitoring.diagnosis.surrogate import Rescorer
 from mlwright.stages.monitoring.encoding import Encoder, Kind, by_count, encoder, kind_of, numbers
 
@@ -44,6 +44,8 @@ class Fault:
     """The touched rows should not be there at all."""
     weak: bool = False
     """Nature could do the same: it counts only if undoing it makes the loss smaller."""
+    imitated: pl.Series | None = None
+    """The reference's column with the same fault, of a fault that cannot be undone: what it costs is seen there."""
 
     @property
     def rows(self) -> float:
@@ -111,6 +113,34 @@ class Judge:
         cluster = None if current.cluster is None else current.cluster[self.picked]
         now = means(np.column_stack([self.loss, loss]), cluster, seed=self.case.seed + 2)
         return share(self.before, now, level=self.case.level, assumption=assumption)
+
+    def harm(self, column: pl.Series) -> Estimate | None:
+        """The share of the drop that the reference would lose with this column in place of its own."""
+        past = self.case.reference
+        if not self.able or self.rescorer is None or not self.rescorer.trusted:
+            return None
+        known = np.flatnonzero(np.isfinite(self.case.loss(past.label, past.score)))
+        known = known[sampled(len(known), _JUDGED, self.case.seed)]
+        plain = past.features[known]
+        scored = [
+            self.case.loss(past.label[known], self.rescorer.scores(frame))
+            for frame in (plain, plain.with_columns(column[known]))
+        ]
+        cluster = None if past.cluster is None else past.cluster[known]
+        then = means(np.column_stack(scored), cluster, seed=self.case.seed + 1)
+        current = self.case.current
+        cluster = None if current.cluster is None else current.cluster[self.picked]
+        now = means(self.loss, cluster, seed=self.case.seed + 2)
+        drops = now.draws[:, 0] - then.draws[:, 0]
+        return part_of(
+            float(then.value[1] - then.value[0]),
+            then.draws[:, 1] - then.draws[:, 0],
+            float(now.value[0] - then.value[0]),
+            drops,
+            clusters=min(then.clusters, now.clusters),
+            level=self.case.level,
+            assumption="the reference loses as much by the same fault",
+        )
 
     def better(self, loss: Floats) -> float:
         """How many standard errors the loss falls by; below 0 it rises. 0 where nothing can be said."""
@@ -210,6 +240,12 @@ class Outcome:
     suspects: tuple[Suspect, ...]
     recovered: Estimate | None
     repaired: pl.DataFrame | None
+    lost: tuple[str, ...] = ()
+    """Columns of which no repair brings back all."""
+    certain: bool = False
+    """Whether all faults show by themselves and are undone exactly."""
+    imitated: Estimate | None = None
+    """The share of the drop by faults that cannot be undone, as the reference loses by the same."""
 
 
 def weigh(judge: Judge, guesses: Guesses, faults: Sequence[Fault]) -> Outcome:
@@ -218,10 +254,12 @@ def weigh(judge: Judge, guesses: Guesses, faults: Sequence[Fault]) -> Outcome:
     """
     kept: list[tuple[Fault, Suspect]] = []
     for fault in faults:
-        loss, how = _without(judge, guesses, [fault])
+        loss, how = (None, "") if fault.imitated is not None else _without(judge, guesses, [fault])
         measured = loss is not None and not fault.lost and not fault.dropped
         sure = judge.better(loss) if loss is not None and measured else 0.0
         recovered = judge.recovered(loss, how) if loss is not None else None
+        if fault.imitated is not None:
+            recovered = judge.harm(fault.imitated)
         if fault.weak and not (sure > 3.5 and (recovered is None or recovered.value > 0.1)):
             continue
         if measured and sure < -5 and judge.able:
@@ -244,17 +282,34 @@ def weigh(judge: Judge, guesses: Guesses, faults: Sequence[Fault]) -> Outcome:
         )
     if not kept:
         return Outcome(suspects=(), recovered=None, repaired=None)
-    chosen = [fault for fault, _ in kept]
-    if len(kept) == 1:
+    chosen = [fault for fault, _ in kept if fault.imitated is None]
+    if len(kept) == len(chosen) == 1:
         together = kept[0][1].recovered
     else:
         loss, how = _without(judge, guesses, chosen)
         together = None if loss is None else judge.recovered(loss, how)
-    frame = repaired(judge.case.current.features, judge.case.reference.features, guesses, chosen)
     return Outcome(
         suspects=tuple(sorted((suspect for _, suspect in kept), key=by_weight)),
         recovered=together,
-        repaired=frame,
+        repaired=repaired(judge.case.current.features, judge.case.reference.features, guesses, chosen),
+        lost=tuple(
+            dict.fromkeys(fault.column for fault, _ in kept if fault.lost or fault.imitated is not None)
+        ),
+        certain=all(fault.undone is not None and not (fault.weak or fault.lost) for fault, _ in kept),
+        imitated=_added([one.recovered for fault, one in kept if fault.imitated is not None]),
+    )
+
+
+def _added(several: Sequence[Estimate | None]) -> Estimate | None:
+    """Shares of faults in different columns, added up."""
+    known = [each for each in several if each is not None]
+    if not known:
+        return None
+    return replace(
+        known[0],
+        value=sum(each.value for each in known),
+        lower=sum(each.lower for each in known),
+        upper=sum(each.upper for each in known),
     )
 
 

@@ -11,9 +11,10 @@ from mlwright.model.diagnosis import Outcome, Suspect, Test
 from mlwright.model.monitoring import Estimate
 from mlwright.stages.monitoring.diagnosis.case import Case
 from mlwright.stages.monitoring.diagnosis.figures import portion
-from mlwright.stages.monitoring.diagnosis.mismatch import differing, hint
+from mlwright.stages.monitoring.diagnosis.mismatch import Past, differing, hint
 from mlwright.stages.monitoring.diagnosis.repairs import Judge, Rows, by_weight, judge
 from mlwright.stages.monitoring.diagnosis.surrogate import Rescorer, Rescoring
+from mlwright.stages.monitoring.diagnosis.typed import read_as
 
 _TITLE: Final = "Training-serving skew by key"
 _LEAST: Final = 0.001
@@ -101,11 +102,12 @@ def _found(
         one = _with(case.current.features, copy, {name: apart[name]})
         whole = _with(whole, copy, {name: apart[name]})
         named = hint(
-            case.current.features[name],
-            copy[name],
-            apart[name],
-            at=case.current.at,
-            cluster=case.current.cluster,
+            case.current.features[name].filter(pl.Series(known)),
+            copy[name].filter(pl.Series(known)),
+            apart[name][known],
+            at=None if case.current.at is None else case.current.at[known],
+            cluster=None if case.current.cluster is None else case.current.cluster[known],
+            past=_past(case, name),
         )
         suspects.append(
             Suspect(
@@ -141,6 +143,14 @@ def _found(
     return Skew(mismatch=mismatch, suspects=tuple(suspects), recovered=recovered, repaired=whole, test=test)
 
 
+def _past(case: Case, name: str) -> Past | None:
+    """What the reference holds of the same entities."""
+    side = case.reference
+    if side.at is None or side.cluster is None or name not in side.features.columns:
+        return None
+    return Past(values=side.features[name], at=side.at, cluster=side.cluster)
+
+
 def _rows(part: float) -> str:
     return "all" if part >= 0.9995 else f"{part:.1%} of the"
 
@@ -158,7 +168,8 @@ def _with(frame: pl.DataFrame, copy: pl.DataFrame, apart: dict[str, Rows]) -> pl
     for name, rows in apart.items():
         served, offline = frame[name], copy[name]
         if served.dtype != offline.dtype:
-            served = served.cast(offline.dtype, strict=False)
+            read = read_as(served, offline)
+            served = offline if read is None else read[0]
             # what the recomputed type cannot hold was no value to begin with
             served = served.fill_null(offline) if served.null_count() else served
         frame = frame.with_columns(offline.zip_with(pl.Series(rows), served).alias(name))

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+import scipy
 from numpy.typing import NDArray
-from scipy.special import stdtr
 
 from mlwright.model.diagnosis import Outcome, SliceLoss, Test
 from mlwright.model.monitoring import Estimate
@@ -270,7 +270,7 @@ def _scored(table: _Table, before: _Side, now: _Side) -> dict[str, Floats]:
         "excess": carried - weight * (carried + (1 - weight) * rest),
         "effect": effect,
         # few clusters in a slice know little of their own spread
-        "p": stdtr(np.maximum(n / before.inflation + m / now.inflation - 2, 1), -z),
+        "p": scipy.special.stdtr(np.maximum(n / before.inflation + m / now.inflation - 2, 1), -z),
     }
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from mlwright.stages.monitoring.comparison import rankdata
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Sample
@@ -327,7 +327,7 @@ def _normal(values: Floats) -> Floats:
     known = np.isfinite(values)
     found = np.zeros(len(values))
     if known.sum() > 1:
-        found[known] = ndtri(rankdata(values[known]) / (known.sum() + 1.0))
+        found[known] = scipy.special.ndtri(rankdata(values[known]) / (known.sum() + 1.0))
     return found
 
 

@@ -203,16 +203,20 @@ def _strange(found: Findings, rate: Estimate) -> Share | None:
 def _lost_to(found: Findings) -> Cause:
     """Information that is gone where a feature is known to be broken beyond repair went with it."""
     faded = set() if found.refit is None else {each.column for each in found.refit.test.suspects}
+    known = {each.cause for each in found.repairs}
+    copied = Cause.SKEW in {each.cause for each in found.repairs if each.proven}
+    # what a second copy brought back is not gone
+    back = {each.column for each in found.skew.suspects} if copied else set()
     broken = [
         each
         for link in (found.skew, found.integrity)
         for each in link.suspects
-        if each.mechanism in _LOSSY
+        if each.column not in back
+        and (each.mechanism in _LOSSY or each.column in found.integrity.lost)
         and ((each.recovered is not None and each.recovered.value >= 0.1) or each.column in faded)
     ]
     if not broken:
         return Cause.LOST
-    known = {each.cause for each in found.repairs}
     return Cause.SKEW if Cause.SKEW in known else Cause.QUALITY
 
 
@@ -301,6 +305,9 @@ def _hides(found: Findings, top: Share) -> bool:
     rest = found.rest
     if top.cause not in _REPAIRED or rest is None or not found.rest_proven:
         return False
+    own = sum(each.share.value for each in found.repairs if each.cause is top.cause)
+    if top.share.value - own >= SOME:
+        return True  # what a broken feature is only blamed for may be another cause
     left = 1.0 - top.share.value
     if top.cause is Cause.SKEW and found.skew.recovered is not None:
         left = min(left, 1.0 - found.skew.recovered.value)
