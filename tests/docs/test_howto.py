@@ -246,7 +246,7 @@ def test_watch_an_endpoint(asked, blocks) -> None:
     page = blocks("docs/how-to/watch-an-endpoint.md")
     [toml] = [each for each in page if each.language == "toml"]
     instead(asked.folder, toml, "monitor")
-    assert asked.play(page) == 2
+    assert asked.play(page) == 4
     assert "plan=pro" in (asked.folder / "quality.csv").read_text(encoding="utf-8")
 
 

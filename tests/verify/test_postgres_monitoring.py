@@ -32,6 +32,7 @@ server, url, empty, engine = postgres.server, postgres.url, postgres.empty, post
 
 UNIT = Path(__file__).parents[1] / "unit"
 STORED = runpy.run_path(str(UNIT / "monitoring" / "test_store.py"))
+DRIFT = runpy.run_path(str(UNIT / "monitoring" / "test_drift_store.py"))
 COUNTED = runpy.run_path(str(UNIT / "platform" / "test_objectives.py"))
 SAME = {
     name: test
@@ -57,6 +58,20 @@ def test_what_holds_on_sqlite_holds_here(engine) -> None:
             begun.rollback()
     with engine.begin() as tx:
         assert tx.execute(select(func.count()).select_from(tables.alerts)).scalar() == 0
+
+
+def test_counts_of_slices_and_variants_hold_here(engine) -> None:
+    tests = [
+        test
+        for name, test in DRIFT.items()
+        if name.startswith("test_") and "parted" in inspect.signature(test).parameters
+    ]
+    assert len(tests) >= 3
+    for test in tests:
+        with engine.connect() as tx, tx.begin() as begun:
+            reference = DRIFT["known"](tx)
+            test(tx, reference, DRIFT["apart"](tx, reference))
+            begun.rollback()
 
 
 def write_as_before(engine, folder) -> None:

@@ -48,6 +48,9 @@ class MonitorSettings:
     """Served rows that are recomputed offline at each look; 0: none."""
     skew_limit: float = 0.01
     """Share of served rows that may differ from what is recomputed before a ticket is opened."""
+    joint_every: timedelta | None = timedelta(days=7)
+    """Over which stretches of time all features are compared together with the reference; None: never. It takes about
+    a second each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,16 +156,21 @@ class AlertJourney:
         """Open and close alerts as the rules say; returns those whose state changed."""
         opened: list[Alert] = []
         closed: list[Alert] = []
+        known: dict[EndpointName, dict[str, Alert]] = {}
         for decision in decisions:
-            is_open = {each.rule: each for each in inbox.firing(tx, decision.endpoint)}
+            if decision.endpoint not in known:
+                known[decision.endpoint] = {each.rule: each for each in inbox.firing(tx, decision.endpoint)}
+            is_open = known[decision.endpoint]
             held = is_open.get(decision.rule)
             if decision.action is AlertAction.FIRE and held is None:
                 # An open alert keeps saying what opened it; later windows are in the monitoring tables.
                 saved = inbox.save_alert(tx, self._alert(tx, decision, context, tuple(is_open.values()), now))
+                del known[decision.endpoint]
                 if saved.new:  # on PostgreSQL another process may have been faster
                     opened.append(saved.alert)
             elif decision.action is AlertAction.RESOLVE and held is not None:
                 closed.append(replace(inbox.resolve(tx, held.id, now), summary=decision.summary))
+                del known[decision.endpoint]
         for alert in (*opened, *closed):
             self._parts.audit(tx, f"alert {alert.state}", f"alert:{alert.id}", rule=alert.rule)
         told = tuple(self._escalation.opened(tx, alert, now) for alert in opened)

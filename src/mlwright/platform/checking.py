@@ -146,7 +146,9 @@ class CheckJourney:
 
     def _counted(self, endpoint: str, window: Window) -> dict[datetime, int]:
         """How many rows were answered on each day of a window that has any, in order of time."""
-        answered = self._parts.log.predictions(window, served_only=True, endpoint=endpoint)
+        answered = self._parts.log.predictions(
+            window, served_only=True, endpoint=endpoint, columns=("event_time",)
+        )
         days = answered.group_by(pl.col("event_time").dt.truncate("1d").alias("day")).len().sort("day")
         return dict(days.iter_rows())
 

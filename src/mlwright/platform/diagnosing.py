@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -28,9 +28,10 @@ from mlwright.ports.runtimes import scores_of
 from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
 from mlwright.stages.monitoring.diagnosis.case import Case, Floats, Scorer, Task
-from mlwright.stages.monitoring.diagnosis.chain import Progress, diagnose
-from mlwright.stages.monitoring.diagnosis.table import case_of
 from mlwright.stages.monitoring.labels import join_labels
+
+if TYPE_CHECKING:
+    from mlwright.stages.monitoring.diagnosis.chain import Progress
 
 KIND: Final = "diagnosis"
 """Of the decisions that a diagnosis is kept as."""
@@ -67,7 +68,7 @@ class DiagnoseJourney:
         until: datetime | None = None,
         happenings: Sequence[Happening] = (),
         keep: bool = True,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
     ) -> Kept:
         """Say why the endpoint's quality fell, if it did.
 
@@ -100,6 +101,8 @@ class DiagnoseJourney:
         now = self._parts.clock.now()
         window = self._window(settings, since, until, now)
         case = self._case(settings, champion, window, tuple(happenings), now, task)
+        from mlwright.stages.monitoring.diagnosis.chain import diagnose  # 70 modules that few commands need
+
         found = diagnose(case, self._learner(), progress=progress)
         if not keep:
             return Kept(id="", at=now, endpoint=endpoint, diagnosis=found)
@@ -179,6 +182,8 @@ class DiagnoseJourney:
             changes = changes_of(
                 tx, EndpointName(settings.name), window.start - timedelta(days=30), window.end
             )
+        from mlwright.stages.monitoring.diagnosis.table import case_of
+
         return case_of(
             _reference_of(reference, names, settings),
             served.select(*names, _LABEL, _SCORE, _AT, _KEY, _LABEL_AT, _VERSION),
@@ -262,7 +267,7 @@ def diagnose_tables(
     current: pl.DataFrame,
     learner: Learner,
     *,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
     **about: object,
 ) -> Diagnosis:
     """Judge two tables of somebody's own, without a project; nothing is kept.
@@ -278,6 +283,9 @@ def diagnose_tables(
         DataError: with everything that is wrong with the tables.
     """
     task = about.pop("task", None)
+    from mlwright.stages.monitoring.diagnosis.chain import diagnose
+    from mlwright.stages.monitoring.diagnosis.table import case_of
+
     case = case_of(reference, current, task=_TASKS[str(task)] if task else None, **about)  # type: ignore[arg-type]
     return diagnose(case, learner, progress=progress)
 

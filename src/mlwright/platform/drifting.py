@@ -1,7 +1,7 @@
 """The journey of drift: what the champion was released on, and how far served features have moved from it.
 
-Served rows are counted once, by the hour where there are many and else by the day, and the counts are kept. Every
-window is then a sum of counts.
+Served rows are counted once, by the hour where there are many and else by the day, as a whole and by slice and variant,
+and the counts are kept. Every window is then a sum of counts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,26 +15,28 @@ import polars as pl
 from mlwright.errors import NotFound
 from mlwright.model.ids import EndpointName
 from mlwright.model.monitoring import DriftReport
+from mlwright.model.part_drift import DriftByPart
 from mlwright.model.registry import ModelVersion
 from mlwright.model.windows import Window
 from mlwright.platform.importance import importance_of
+from mlwright.platform.logged import Logged
+from mlwright.platform.parted_drift import Champion, PartedDrift
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.stages.monitoring import store as monitoring
-from mlwright.stages.monitoring.counting import count, sketch
+from mlwright.stages.monitoring.apart import Counted, count_apart, variant_labels
+from mlwright.stages.monitoring.counting import sketch
 from mlwright.stages.monitoring.judging import Baseline, Measured, calibrate, judge, measure, report_of
 from mlwright.stages.monitoring.seasons import Part, same_season, tiled
 from mlwright.stages.monitoring.sketches import Sketch, merge_all
 
 SCORE = "score"
 """What the prediction is called among the columns."""
-_MANY = 5000
-"""Rows a day from which on they are counted by the hour."""
-_HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _YEAR_AND_MORE = timedelta(days=372)
 _WEIGHT = "weight"
 _AT = "event_time"
+_ANSWERED = (SCORE, _WEIGHT, "variant", "model_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class DriftJourney:
     def __init__(self, parts: Parts, releases: ReleaseJourney) -> None:
         self._parts = parts
         self._releases = releases
+        self._parted = PartedDrift(parts)
         self._kept: dict[str, _Known] = {}
         """What the champion of each endpoint was released on: it stays while the champion does."""
         self._baselines: dict[tuple[str, str, timedelta], dict[str, Baseline]] = {}
@@ -67,25 +70,37 @@ class DriftJourney:
             return tuple(monitoring.list_drift(tx, EndpointName(endpoint)))
 
     def measure(
-        self, endpoint: str, days: Sequence[Window], *, importance: Mapping[str, float] | None = None
+        self,
+        endpoint: str,
+        days: Sequence[Window],
+        *,
+        importance: Mapping[str, float] | None = None,
+        logged: Logged | None = None,
     ) -> tuple[DriftReport, ...]:
         """Compare what was served in each window with the champion's reference; windows without answers give none.
 
         What was counted is kept, the hours of long ago as days. The false-discovery rate is controlled over all windows
         of one call. ``importance`` is by feature, 1 on average; None: as the champion's own answers depend on them.
+        ``logged`` may have read one of the windows already.
         """
         known = self._known(endpoint)
         if known is None:
             return ()
         reference, counted = known.reference, list[tuple[Window, dict[str, Sketch]]]()
         for day in days:
-            parts = self._count(endpoint, day, reference)
-            if parts:
+            read = logged.of(day) if logged else Logged(self._parts.log, endpoint, day)
+            found = self._count(endpoint, read, known)
+            if found.whole:
                 with self._parts.write() as tx:
-                    monitoring.save_counts(tx, reference, parts)
-                counted.append((day, merge_all(reference.sketches, (each.sketches for each in parts))))
+                    monitoring.replace_counts(tx, reference, day, found.whole, found.parts)
+                summed = merge_all(reference.sketches, (each.sketches for each in found.whole))
+                counted.append((day, summed))
+        now = self._parts.clock.now()
         with self._parts.write() as tx:
-            monitoring.roll_up(tx, reference, self._parts.clock.now() - monitoring.HOURS_KEPT)
+            monitoring.roll_up_parts(tx, reference, now - monitoring.PART_HOURS_KEPT)
+            monitoring.roll_up(tx, reference, now - monitoring.HOURS_KEPT)
+        if counted:
+            self._keep_parts(endpoint, known, counted[-1][0], importance)
         return self._judged(known, counted, importance)
 
     def between(
@@ -105,6 +120,55 @@ class DriftJourney:
             return None
         summed = merge_all(known.reference.sketches, (each.sketches for each in parts))
         return self._judged(known, [(window, summed)], importance)[0]
+
+    def by_part(
+        self, endpoint: str, window: Window | None = None, *, importance: Mapping[str, float] | None = None
+    ) -> DriftByPart | None:
+        """The drift of each slice that ``monitor.slices`` names, and of each variant where several answered.
+
+        A slice is compared with the held-out rows of that slice, a variant with all of them. No row is read.
+
+        Args:
+            endpoint: its name.
+            window: any, from the counts that are kept; None: what was found at the last look, in the shortest of the
+                last day, a week and the monitor's window in which most parts have rows enough, and of each part the
+                columns that moved most.
+            importance: by feature, 1 on average; None: as the champion's own answers depend on them.
+
+        Returns:
+            None where nothing was counted apart.
+        """
+        settings = self._parts.endpoint(endpoint)
+        if window is None:
+            with self._parts.read() as tx:
+                return monitoring.latest_part_drift(tx, EndpointName(settings.name))
+        known = self._known(endpoint)
+        return (
+            self._parted.judged(settings, self._champion(known, window, importance), window)
+            if known
+            else None
+        )
+
+    def _keep_parts(
+        self, endpoint: str, known: _Known, last: Window, importance: Mapping[str, float] | None
+    ) -> None:
+        settings = self._parts.endpoint(endpoint)
+        window = self._parted.lately(settings, known.reference, last)
+        found = self._parted.judged(settings, self._champion(known, window, importance), window)
+        if found is not None:
+            with self._parts.write() as tx:
+                monitoring.save_part_drift(tx, found)
+
+    def _champion(self, known: _Known, window: Window, importance: Mapping[str, float] | None) -> Champion:
+        return Champion(
+            version=known.version,
+            reference=known.reference,
+            own=known.own,
+            weights=importance_of(self._parts, known.version) if importance is None else importance,
+            baseline=self._baseline(known, window.end - window.start),
+            year_before=_year_before(window),
+            score=SCORE,
+        )
 
     def _judged(
         self,
@@ -145,25 +209,36 @@ class DriftJourney:
 
     def _year_before(self, reference: monitoring.Reference, window: Window) -> tuple[Part, ...]:
         """What the same version served a year before."""
-        around = Window(start=window.start - _YEAR_AND_MORE, end=window.end - _YEAR_AND_MORE + 16 * _DAY)
         with self._parts.read() as tx:
-            return monitoring.list_counts(tx, reference, around)
+            return monitoring.list_counts(tx, reference, _year_before(window))
 
-    def _count(self, endpoint: str, day: Window, reference: monitoring.Reference) -> list[Part]:
+    def _count(self, endpoint: str, day: Logged, known: _Known) -> Counted:
         """The counts of what was served in the window."""
-        served = self._parts.log.features(day, endpoint=endpoint)
+        settings, reference = self._parts.endpoint(endpoint), known.reference
+        served = day.features
         if served.is_empty():
-            return []
-        answered = self._parts.log.predictions(day, served_only=True, endpoint=endpoint)
-        answers = answered.select("prediction_id", SCORE, _WEIGHT).unique("prediction_id", keep="last")
-        features = served.drop(SCORE, strict=False) if SCORE in reference.sketches else served
-        rows = features.drop(_WEIGHT, strict=False).join(
-            answers.rename({_WEIGHT: "weight of row"}), on="prediction_id", how="left", maintain_order="left"
+            return Counted(whole=(), parts={})
+        answered = day.served
+        answers = served.select("prediction_id").join(
+            answered.select("prediction_id", *_ANSWERED).unique("prediction_id", keep="last"),
+            on="prediction_id",
+            how="left",
+            maintain_order="left",
         )
-        weights = rows["weight of row"].fill_null(1.0)
-        if _WEIGHT in served.columns:  # a feature of this name
-            rows = rows.with_columns(served[_WEIGHT])
-        return _counted(reference.sketches, rows.with_columns(weights.alias("weight of row")), _AT, day)
+        rows = served.with_columns(answers[SCORE]) if SCORE in reference.sketches else served
+        named = {settings.entity: "entity_key", settings.timestamp: _AT}
+        told = rows.with_columns(pl.col(has).alias(name) for name, has in named.items())
+        columns = self._parted.slices(settings, reference, known.version, told)
+        return count_apart(
+            reference.sketches,
+            rows,
+            at=rows[_AT],
+            window=day.window,
+            weights=answers[_WEIGHT].fill_null(1.0),
+            variant=variant_labels(answers),
+            slices=[each.labels(told) for each in columns],
+            hourly=day.window.end > self._parts.clock.now() - monitoring.PART_HOURS_KEPT,
+        )
 
     def _known(self, endpoint: str) -> _Known | None:
         champion = self._releases.status(endpoint).champion
@@ -202,35 +277,15 @@ class DriftJourney:
         sketches = sketch(holdout.select(*inputs, *score))
         window = Window(start=evidence.start, end=evidence.end)
         stamp = self._parts.endpoint(endpoint).timestamp
-        own = _counted(sketches, holdout, stamp, None) if stamp in holdout.columns else []
+        own = count_apart(sketches, holdout, at=holdout[stamp]).whole if stamp in holdout.columns else ()
         with self._parts.write() as tx:
             monitoring.save_reference(tx, name, version.ref, sketches, window)
             reference = monitoring.get_reference(tx, name, version.ref)
             monitoring.save_counts(tx, reference, own, monitoring.OF_REFERENCE)
+        self._parted.forget(self._parts.endpoint(endpoint), version)
         return reference
 
 
-def _counted(
-    reference: Mapping[str, Sketch], rows: pl.DataFrame, stamp: str, window: Window | None
-) -> list[Part]:
-    """The counts of rows by the hour or day (UTC) of their instant, none longer than the window that they are of."""
-    dtype = rows.schema[stamp]
-    if not isinstance(dtype, pl.Datetime):
-        return []
-    instant = pl.col(stamp).dt.replace_time_zone("UTC") if dtype.time_zone is None else pl.col(stamp)
-    rows = rows.with_columns(instant.dt.convert_time_zone("UTC").alias("instant of row")).drop_nulls(
-        "instant of row"
-    )
-    span = _HOUR if rows.height >= _MANY * max(1, rows["instant of row"].dt.date().n_unique()) else _DAY
-    if window is not None and (window.end - window.start) % _DAY:
-        span = _HOUR
-    length = "1h" if span == _HOUR else "1d"
-    hours = rows.with_columns(pl.col("instant of row").dt.truncate(length))
-    weighed = "weight of row" in hours.columns
-    return [
-        Part(
-            window=Window(start=start, end=start + span),
-            sketches=count(reference, part, weights=part["weight of row"] if weighed else None),
-        )
-        for (start,), part in sorted(hours.partition_by("instant of row", as_dict=True).items())
-    ]
+def _year_before(window: Window) -> Window:
+    """Where the same season of a year before lies."""
+    return Window(start=window.start - _YEAR_AND_MORE, end=window.end - _YEAR_AND_MORE + 16 * _DAY)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mlwright.model.joint_drift import JointDrift
 from mlwright.model.ledger import Decision
 from mlwright.model.rollouts import Rollout
 from mlwright.platform.alerting import AlertJourney
@@ -20,6 +21,7 @@ from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.retraining import RetrainJourney
 from mlwright.platform.rolling import RolloutJourney
 from mlwright.platform.scoring import ScoringJourney
+from mlwright.platform.shifting import JointDriftJourney
 from mlwright.platform.training import TrainingJourney
 from mlwright.platform.watching import Watched, WatchJourney
 
@@ -32,6 +34,7 @@ class Tick:
     watched: Watched
     rollout: Rollout | None
     decision: Decision | None
+    joint: tuple[JointDrift, ...] = ()
 
 
 class Platform:
@@ -49,6 +52,7 @@ class Platform:
         self.objectives = ObjectiveJourney(parts, self.alerting)
         self.checking = CheckJourney(parts, self.data, self.alerting)
         self.drifting = DriftJourney(parts, self.releases)
+        self.shifting = JointDriftJourney(parts, self.releases)
         self.watch = WatchJourney(parts, self.releases, self.drifting, self.alerting)
         self.retraining = RetrainJourney(parts, self.training, self.releases, self.rollouts)
         self.diagnosing = DiagnoseJourney(parts, self.releases, self.data)
@@ -87,4 +91,5 @@ class Platform:
             watched=self.watch.watch(endpoint),
             rollout=self.rollouts.advance(endpoint),
             decision=self.retraining.consider(endpoint),
+            joint=self.shifting.look(endpoint),  # context, so it comes last
         )

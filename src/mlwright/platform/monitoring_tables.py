@@ -14,6 +14,8 @@ _TABLES: Final[Mapping[str, tuple[Table, str | None]]] = {
     "performance": (tables.performance, None),
     "performance_parts": (tables.performance_parts, None),
     "drift": (tables.drift, "features"),
+    "part_drift": (tables.part_drift, "features"),
+    "joint_drift": (tables.joint_drift, "features"),
     "alerts": (tables.alerts, None),
     "slo_windows": (tables.slo_windows, None),
 }
@@ -37,7 +39,8 @@ def _flat(row: Row[Any], columns: Sequence[str], many: str | None) -> Iterator[d
     if many is None:
         yield of
         return
-    for element in getattr(row, many):
+    elements: Sequence[Mapping[str, object]] = getattr(row, many)
+    for element in elements or ({},):  # a part that was not judged has a row too
         yield of | dict(element)
 
 

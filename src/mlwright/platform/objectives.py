@@ -75,7 +75,7 @@ class ObjectiveJourney:
                         slos.add_minute(tx, each, now, good=fresh)
                 elif each.kind is not ObjectiveKind.QUALITY and grown is not None:
                     slos.add(tx, each, slos.events(each, grown), grown.start, grown.end)
-                slos.roll_up(tx, each, now)
+                slos.roll_up(tx, each, now, grown.start if grown is not None else None)
             decisions = [
                 decision
                 for each in objectives

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from json import dumps, loads
 from typing import Final
 
 import polars as pl
@@ -15,15 +14,15 @@ from mlwright.model.monitoring import Estimate, MaturityCurve, Performance
 from mlwright.model.registry import ModelVersion
 from mlwright.model.settings import EndpointSettings
 from mlwright.model.windows import Window
+from mlwright.platform.logged import Logged
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.same_rows import holdout_of
-from mlwright.stages.ledger import store as ledger
+from mlwright.platform.slice_cuts import slice_cuts
 from mlwright.stages.monitoring.foreseeing import Foresight, foreseen, foresight
 from mlwright.stages.monitoring.labels import join_labels, matured
 from mlwright.stages.monitoring.maturity import maturity_curve
 from mlwright.stages.monitoring.performance import evaluate, evaluate_parts, predicted_classes
-from mlwright.stages.monitoring.slicing import slice_edges
 
 _SHORTEST: Final = timedelta(days=30)
 _HORIZONS: Final = 4
@@ -55,13 +54,14 @@ class Realised:
         self._learned: dict[tuple[str, str], Foresight | None] = {}
         self._references: dict[tuple[str, str, str], tuple[float | None, str]] = {}
 
-    def answers(self, endpoint: str, window: Window, now: datetime) -> Answers:
-        """Read the answers of a window, and what is known of them by now."""
+    def answers(self, endpoint: str, window: Window, now: datetime, logged: Logged | None = None) -> Answers:
+        """Read the answers of a window, and what is known of them by now. ``logged`` may have read it already."""
         settings, log = self._parts.endpoint(endpoint), self._parts.log
-        answered = log.predictions(window, endpoint=endpoint)
+        logged = logged or Logged(log, endpoint, window)
+        answered = logged.answered
         if settings.monitor.task == "classes":
             answered = _with_classes(answered, log.outputs(window, endpoint=endpoint))
-        answered = self._with_columns(settings, answered, window)
+        answered = self._with_columns(settings, answered, logged)
         # A label is observed after its event, so nothing before the window's start can belong to it.
         since = Window(start=window.start, end=max(now, window.end) + timedelta(days=1))
         joined = join_labels(answered, log.labels(since, endpoint=endpoint))
@@ -74,8 +74,12 @@ class Realised:
         window: Window | None = None,
         level: float = _KEPT_LEVEL,
         curve: MaturityCurve | None = None,
+        monitored_only: bool = False,
     ) -> Performance:
-        """Measure what was served in a window, which is that of the answers or lies in it."""
+        """Measure what was served in a window, which is that of the answers or lies in it.
+
+        With ``monitored_only`` only by the metric that is monitored, which is all that the rule about decay looks at.
+        """
         settings, within = answers.endpoint, window or answers.window
         served = answers.served
         return evaluate(
@@ -88,7 +92,8 @@ class Realised:
             settings=settings.monitor,
             value=settings.value,
             curve=curve,
-            expected=self._expected(settings, _inside(served, within)),
+            expected={} if monitored_only else self._expected(settings, _inside(served, within)),
+            monitored_only=monitored_only,
         )
 
     def parts(self, answers: Answers, level: float = _KEPT_LEVEL) -> tuple[Performance, ...]:
@@ -203,26 +208,10 @@ class Realised:
         )
 
     def _edges(self, settings: EndpointSettings, rows: pl.DataFrame) -> Mapping[str, Sequence[float]]:
-        """Where numbers are cut: by the hold-out of the champion of the first look, and the same ever after."""
-        name = f"slice-edges:{settings.name}"
-        with self._parts.read() as tx:
-            mark = ledger.get_mark(tx, name)
-        kept: dict[str, list[float]] = loads(mark) if mark else {}
-        fresh = [each for each in settings.monitor.slices if each not in kept]
-        if not fresh:
-            return kept
-        champion = self._releases.status(settings.name).champion
-        held = champion is not None and champion.evaluation is not None and champion.evaluation.holdout
-        reference = holdout_of(self._parts, champion) if held and champion else rows
-        found = slice_edges(reference, fresh)
-        found |= slice_edges(rows, [each for each in fresh if each not in reference.columns])
-        kept |= {each: list(found.get(each, ())) for each in fresh if each in rows.columns or each == "hour"}
-        with self._parts.write() as tx:
-            ledger.set_mark(tx, name, dumps(kept, sort_keys=True))
-        return kept
+        return slice_cuts(self._parts, settings, self._releases.status(settings.name).champion, rows)
 
     def _with_columns(
-        self, settings: EndpointSettings, answered: pl.DataFrame, window: Window
+        self, settings: EndpointSettings, answered: pl.DataFrame, logged: Logged
     ) -> pl.DataFrame:
         """Add the features that the settings name, under their names."""
         monitor, value = settings.monitor, settings.value
@@ -236,7 +225,7 @@ class Realised:
         others = [each for each in wanted if each not in answered.columns]
         if not others:
             return answered
-        features = self._parts.log.features(window, endpoint=settings.name)
+        features = logged.features
         there = [each for each in others if each in features.columns]
         if not there:
             return answered

@@ -245,7 +245,9 @@ class RetrainJourney:
         stretch = Window(start=min(start, now), end=now)
 
         def answered() -> bool:
-            log = self._parts.log.predictions(stretch, served_only=True, endpoint=settings.name)
+            log = self._parts.log.predictions(
+                stretch, served_only=True, endpoint=settings.name, columns=("event_time",)
+            )
             return not log.is_empty()
 
         return held(retrain, spent, now, busy=busy, answered=answered)

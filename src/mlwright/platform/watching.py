@@ -11,6 +11,7 @@ from mlwright.model.monitoring import Alert, DriftReport, MaturityCurve, Perform
 from mlwright.model.windows import Window, day_start, month_start
 from mlwright.platform.alerting import AlertJourney
 from mlwright.platform.drifting import DriftJourney
+from mlwright.platform.logged import Logged
 from mlwright.platform.parts import Parts
 from mlwright.platform.realising import Realised
 from mlwright.platform.releases import ReleaseJourney
@@ -72,16 +73,19 @@ class WatchJourney:
         through = day_start(now - settings.truth.horizon)
         if start is None or start >= through:
             return Watched(days=(), months=(), drift=(), alerts=())
-        todo = self._busy_days(endpoint, Window(start=start, end=through))
+        logged = Logged(self._parts.log, endpoint, Window(start=start, end=through))
+        todo = self._busy_days(logged)
+        # Mostly that is one day, which is read once; of a long absence it is the last one.
+        logged = logged.of(todo[-1]) if todo else logged
         days: list[Performance] = []
         reports: list[DriftReport] = []
         for first in range(0, len(todo), _DAYS_A_LOOK):
             self._mark(endpoint, days)
-            results, moved = self._look(endpoint, todo[first : first + _DAYS_A_LOOK], now)
+            results, moved = self._look(endpoint, todo[first : first + _DAYS_A_LOOK], now, logged)
             days += results
             reports += moved
         months = self._months(endpoint, now)
-        alerts = self._decide(endpoint, days, reports, now) if days else ()
+        alerts = self._decide(endpoint, days, reports, now, logged) if days else ()
         return Watched(days=tuple(days), months=months, drift=tuple(reports), alerts=alerts)
 
     def lost(self, endpoint: str) -> tuple[Alert, ...]:
@@ -157,28 +161,35 @@ class WatchJourney:
             mark = ledger.get_mark(tx, f"watched:{endpoint}")
         return datetime.fromisoformat(mark) if mark else self._first_day(endpoint)
 
-    def _busy_days(self, endpoint: str, window: Window) -> tuple[Window, ...]:
+    def _busy_days(self, logged: Logged) -> tuple[Window, ...]:
         """The days (UTC) on which the endpoint answered something. The window begins and ends at midnight."""
-        return _days_of(self._parts.log.predictions(window, served_only=True, endpoint=endpoint))
+        if logged.window.end - logged.window.start <= timedelta(days=1):
+            return _days_of(logged.served)
+        return _days_of(logged.instants)
 
     def _look(
-        self, endpoint: str, todo: Sequence[Window], now: datetime
+        self, endpoint: str, todo: Sequence[Window], now: datetime, logged: Logged
     ) -> tuple[tuple[Performance, ...], tuple[DriftReport, ...]]:
         """Evaluate some days and keep the results."""
-        days = self._measure(endpoint, todo, now, "day")
-        reports = self._drifting.measure(endpoint, todo)
+        days = self._measure(endpoint, todo, now, "day", logged)
+        reports = self._drifting.measure(endpoint, todo, logged=logged)
         with self._parts.write() as tx:
             for report in reports:
                 monitoring.save_drift(tx, report)
         return days, reports
 
     def _measure(
-        self, endpoint: str, todo: Sequence[Window], now: datetime, granularity: Granularity
+        self,
+        endpoint: str,
+        todo: Sequence[Window],
+        now: datetime,
+        granularity: Granularity,
+        logged: Logged | None = None,
     ) -> tuple[Performance, ...]:
         """Evaluate windows, their slices and variants, and keep the results; returns those of the whole windows."""
         made: list[tuple[Performance, tuple[Performance, ...]]] = []
         for window in todo:
-            answers = self._realised.answers(endpoint, window, now)
+            answers = self._realised.answers(endpoint, window, now, logged.of(window) if logged else None)
             made.append((self._realised.evaluate(answers), self._realised.parts(answers)))
         with self._parts.write() as tx:
             for whole, parts in made:
@@ -208,10 +219,15 @@ class WatchJourney:
         return self._measure(endpoint, due, now, "month")
 
     def _decide(
-        self, endpoint: str, days: Sequence[Performance], reports: Sequence[DriftReport], now: datetime
+        self,
+        endpoint: str,
+        days: Sequence[Performance],
+        reports: Sequence[DriftReport],
+        now: datetime,
+        logged: Logged,
     ) -> tuple[Alert, ...]:
         """Let the rules look at the days up to the last one, and open or close alerts."""
-        decisions = self._judge(endpoint, days, now)
+        decisions = self._judge(endpoint, days, now, logged)
         context = context_of(reports[-1]) if reports else {}
         with self._parts.write() as tx:
             ledger.set_mark(tx, f"watched:{endpoint}", days[-1].window.end.isoformat())
@@ -224,27 +240,33 @@ class WatchJourney:
             mark = ledger.get_mark(tx, name)
         if mark:
             return datetime.fromisoformat(mark)
-        first = self._parts.log.predictions(None, served_only=True, endpoint=endpoint)["event_time"].min()
-        if not isinstance(first, datetime):
+        first = self._parts.log.first(endpoint)
+        if first is None:
             return None
         day = day_start(first)
         with self._parts.write() as tx:
             ledger.set_mark(tx, name, day.isoformat())
         return day
 
-    def _evaluate(self, endpoint: str, window: Window, now: datetime) -> Performance:
+    def _evaluate(
+        self, endpoint: str, window: Window, now: datetime, *, monitored_only: bool = False
+    ) -> Performance:
         answers = self._realised.answers(endpoint, window, now)
         young = self._realised.immature(answers, window)
         curve = self._realised.curve(endpoint, now) if young else None
-        return self._realised.evaluate(answers, level=answers.endpoint.monitor.level, curve=curve)
+        return self._realised.evaluate(
+            answers, level=answers.endpoint.monitor.level, curve=curve, monitored_only=monitored_only
+        )
 
-    def _judge(self, endpoint: str, days: Sequence[Performance], now: datetime) -> tuple[AlertDecision, ...]:
+    def _judge(
+        self, endpoint: str, days: Sequence[Performance], now: datetime, logged: Logged
+    ) -> tuple[AlertDecision, ...]:
         """What the rules say now: about decay over the monitor's window, about labels and features on the last day."""
         settings = self._parts.endpoint(endpoint)
         last = days[-1].window
         decisions = [decide_missing_labels(days[-1], usual=_USUALLY_MISSING)]
         if views := [each for each in self._parts.settings.feature_views if each.name in settings.features]:
-            served = self._parts.log.features(last, endpoint=endpoint)
+            served = logged.of(last).features
             decisions += [
                 decide_missing_features(
                     served,
@@ -271,7 +293,7 @@ class WatchJourney:
             return None
         reference, words = self._realised.reference(settings, champion)
         return decide_alert(
-            self._evaluate(endpoint, Window(start=start, end=last.end), now),
+            self._evaluate(endpoint, Window(start=start, end=last.end), now, monitored_only=True),
             reference=reference,
             reference_of=words,
             settings=settings.monitor,

@@ -24,6 +24,7 @@ from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.retraining import RetrainJourney
 from mlwright.platform.rolling import RolloutJourney
 from mlwright.platform.scoring import ScoringJourney
+from mlwright.platform.shifting import JointDriftJourney
 from mlwright.platform.training import TrainingJourney
 from mlwright.platform.watching import WatchJourney
 
@@ -37,6 +38,7 @@ JOURNEYS = {
     "watch": WatchJourney,
     "alerting": AlertJourney,
     "drifting": DriftJourney,
+    "shifting": JointDriftJourney,
     "objectives": ObjectiveJourney,
     "diagnosing": DiagnoseJourney,
     "checking": CheckJourney,
@@ -87,6 +89,10 @@ REACHED = {
     "watch.verdict": "monitor",
     "drifting.drift": "monitor",
     "drifting.between": "monitor",
+    "drifting.by_part": "monitor",
+    "shifting.kept": "monitor",
+    "shifting.look": "monitor",
+    "shifting.compare": "monitor",
     "checking.latest": "monitor",
     "checking.measure": "monitor",
     "diagnosing.diagnose": "diagnose",

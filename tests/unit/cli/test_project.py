@@ -155,7 +155,7 @@ def test_where_nothing_happened_yet_a_word_says_so(deployed) -> None:
         "alerts",
         "decisions",
         "monitor churn",
-        "monitor churn --drift",
+        "monitor churn --drift --slices",
         "rollout list",
         "runs --failed",
     ):
@@ -163,9 +163,10 @@ def test_where_nothing_happened_yet_a_word_says_so(deployed) -> None:
         assert done.exit_code == 0, done.output
         assert done.stdout.strip(), line
     assert deployed.json("decisions") == []
-    nothing = {name: [] for name in ("performance", "young", "slices", "drift")}
+    nothing = {name: [] for name in ("performance", "young", "slices", "drift", "joint")}
     assert deployed.json("monitor", "churn", "--drift") == {
         **nothing,
+        "drift_by_part": None,
         "maturity": None,
         "verdict": None,
         "data": None,

@@ -27,6 +27,7 @@ from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.retraining import RetrainJourney
 from mlwright.platform.rolling import RolloutJourney
 from mlwright.platform.scoring import ScoringJourney
+from mlwright.platform.shifting import JointDriftJourney
 from mlwright.platform.training import TrainingJourney
 from mlwright.platform.watching import WatchJourney
 
@@ -341,6 +342,7 @@ def journeys() -> dict[str, type]:
         "watch": WatchJourney,
         "alerting": AlertJourney,
         "drifting": DriftJourney,
+        "shifting": JointDriftJourney,
         "objectives": ObjectiveJourney,
         "diagnosing": DiagnoseJourney,
         "checking": CheckJourney,

@@ -57,6 +57,16 @@ def test_binary_metrics_are_those_of_sklearn_with_weights_and_ties(seed) -> None
     )
 
 
+@pytest.mark.parametrize("name", METRICS["binary"])
+def test_one_metric_alone_is_the_same(name) -> None:
+    draw = np.random.default_rng(3)
+    some = rows(draw.integers(0, 2, 300), draw.random(300), draw.random(300) + 0.5)
+    asked = {"task": "binary", "metric": name, "threshold": 0.5, "level": LEVEL}
+    alone = measure(some, **asked, only=name)
+    assert alone[name] == measure(some, **asked)[name]
+    assert len(alone) == 1 or name not in ("auc", "brier", "average_precision")
+
+
 def test_a_weight_of_three_is_three_rows() -> None:
     random = np.random.default_rng(4)
     y, s, w = random.integers(0, 2, 90), random.random(90), random.integers(1, 4, 90)

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError
 
 from mlwright.errors import Conflict, NotFound
+from mlwright.model.joint_drift import JointColumn, JointDrift
 from mlwright.model.monitoring import (
     Alert,
     AlertLevel,
@@ -131,6 +132,35 @@ def test_drift_comes_back(tx):
         store.save_drift(tx, report)
     assert store.list_drift(tx, "delay") == tuple(reports)
     assert store.list_drift(tx, "delay", since=START + DAY) == (reports[1],)
+
+
+def test_joint_drift_comes_back(tx):
+    area = Estimate(value=0.7, lower=0.65, upper=0.75, assumption="days")
+    found = JointDrift(
+        endpoint="delay",
+        window=window(),
+        reference=window(-9),
+        version="delay/1",
+        at=START + DAY,
+        rows=900,
+        reference_rows=2000,
+        taken=(2000, 900),
+        auc=area,
+        mmd=0.01,
+        mmd_p=0.02,
+        columns=(
+            JointColumn(column="z", importance=0.2),
+            JointColumn(column="a", alone=replace(area, level=0.9)),
+            JointColumn(column="seen", left_out="an instant"),
+        ),
+    )
+    store.save_joint_drift(tx, replace(found, window=window(1), auc=None, usual=area, note="why", columns=()))
+    store.save_joint_drift(tx, replace(found, rows=1))
+    store.save_joint_drift(tx, found)
+    kept = store.list_joint_drift(tx, "delay")
+    assert kept[0] == found
+    assert (kept[1].auc, kept[1].usual, kept[1].note, kept[1].columns) == (None, area, "why", ())
+    assert store.list_joint_drift(tx, "other") == ()
 
 
 def test_references_keep_the_order_of_columns_and_suggest_near_names(tx):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,6 +15,7 @@ from mlwright.adapters.sql.migrate import migrate
 from mlwright.doors.http.control.metrics import render
 from mlwright.doors.http.control.status import TurnStatus
 from mlwright.model.ids import EndpointName
+from mlwright.model.instants import to_micros
 from mlwright.model.monitoring import Estimate, Performance
 from mlwright.model.objectives import objectives_of
 from mlwright.model.settings import EndpointSettings, LabelSettings
@@ -220,6 +222,36 @@ def test_a_month_is_a_bounded_sum(tx) -> None:
     assert 30 * 24 * 60 <= kept <= 30 * 24 * 60 + 121
 
 
+def test_looks_that_follow_each_other_roll_up_what_one_that_searches_all_does(tx) -> None:
+    """Looks at odd distances leave the same slots, and a window is the plain sum of them."""
+    one, other = (
+        objectives_of(EndpointSettings(name=name, model="m@champion"))[0] for name in ("one", "other")
+    )
+    odd = np.random.default_rng(5).choice([60, 187, 420, 3600, 3660, 32_400, 172_800], size=48)
+    gaps = [*odd, *[3600] * 12]
+    table, now, before = tables.slo_windows, START, None
+    for step, gap in enumerate(gaps):
+        start, now = now, now + timedelta(seconds=int(gap))
+        for each, since in ((one, before), (other, None)):
+            slos.add(tx, each, Tally(good=step % 7, total=7 + step), start, now)
+            slos.roll_up(tx, each, now, since)
+        before = now
+    slots = select(table.c.span_s, table.c.start_at, table.c.good, table.c.total).order_by(table.c.start_at)
+    window = table.c.start_at >= to_micros(now - one.window)  # what is older waits an hour to be removed
+    rows = tx.execute(slots.where(window, table.c.endpoint == "one")).all()
+    assert rows == tx.execute(slots.where(window, table.c.endpoint == "other")).all()
+    assert {row.span_s for row in rows} == {60, 300, 3600}
+    end, found = to_micros(now), slos.tallies(tx, one, SPANS, now)
+    for span, tally in found.items():
+        total = 0.0
+        for width, at, _, number in rows:
+            last = max(min(at + width * 1_000_000, end), at + 1)
+            part = min(1.0, (last - to_micros(now - span)) / (last - at))
+            total += number * part if part > 0 and at < end else 0.0
+        assert tally.total == pytest.approx(total, rel=1e-12)
+    assert found == slos.tallies(tx, other, SPANS, now)
+
+
 def test_a_long_silence_is_spread(tx) -> None:
     """Nobody looked for ten days: what was counted lies evenly in them, and none of it in the future."""
     latency = objectives_of(EndpointSettings(name="delay", model="m@champion"))[0]
@@ -305,7 +337,15 @@ def test_tables_for_other_tools(promising, tmp_path, form) -> None:
     written = project.platform.records.monitoring(tmp_path / "out", form)
     read = pl.read_parquet if form == "parquet" else pl.read_csv
     frames = {each.table: read(each.file) for each in written}
-    assert set(frames) == {"performance", "performance_parts", "drift", "alerts", "slo_windows"}
+    assert set(frames) == {
+        "performance",
+        "performance_parts",
+        "drift",
+        "part_drift",
+        "joint_drift",
+        "alerts",
+        "slo_windows",
+    }
     assert frames["performance"]["numbers.metrics.auc.lower"].to_list() == [None, 0.64]
     assert frames["performance"]["start_at"].dtype == (
         pl.Datetime("us", "UTC") if form == "parquet" else pl.String

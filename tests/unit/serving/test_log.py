@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from mlwright.errors import StorageError
 from mlwright.model.windows import Window
 from mlwright.stages.serving import log as log_module
 from mlwright.stages.serving import segments
@@ -237,6 +238,39 @@ def test_windows_are_half_open_on_event_time(kit, journal, log, settle) -> None:
     assert log.features(hours(1, 3))["prediction_id"].to_list() == ["a.1", "a.2"]
     assert log.predictions(hours(4, 9), served_only=True).is_empty()
     assert log.predictions(hours(1, 1), served_only=True).is_empty()
+
+
+def test_fewer_columns_are_the_same_rows(kit, journal, log, settle) -> None:
+    shadowed = {"variant": "challenger", "served": [False] * 3}
+    journal.append(kit.block("a"), kit.block("a", **shadowed), kit.block("a", 2, scores=[0.8, 0.9]))
+    settle()
+    for served in (False, True):
+        whole = log.predictions(None, served_only=served)
+        for some in (("event_time",), ("score", "prediction_id")):
+            found = log.predictions(None, served_only=served, columns=some)
+            assert_frame_equal(found, whole.select(some))
+    assert log.predictions(hours(90, 91), columns=("event_time",)).schema == {"event_time": INSTANT}
+
+
+def test_first_answer_of_an_endpoint(kit, journal, log, settle) -> None:
+    journal.append(kit.block("a"), kit.block("b", 1, event_times=[0], served=[False]))
+    settle()
+    assert log.first("delay") == NOON
+    assert log.first("other") is None
+    journal.append(kit.block("c", 1, endpoint="other", event_times=[7_000_000]))
+    assert log.first("other") == datetime(1970, 1, 1, 0, 0, 7, tzinfo=UTC)
+
+
+def test_no_segment_is_searched_twice_for_an_endpoint_that_is_not_in_it(kit, journal, log, tmp_path) -> None:
+    journal.append(kit.block("a"))
+    journal.roll()
+    log.compact()
+    assert log.first("other") is None
+    (segment,) = tmp_path.rglob("*.parquet")
+    segment.write_bytes(b"")
+    assert log.first("other") is None
+    with pytest.raises(StorageError):
+        log.first("delay")
 
 
 def test_features_of_two_versions(kit, journal, log, settle) -> None:

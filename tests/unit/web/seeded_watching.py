@@ -31,6 +31,7 @@ from mlwright.model.diagnosis import (
     Suspect,
     Test,
 )
+from mlwright.model.joint_drift import JointColumn, JointDrift
 from mlwright.model.monitoring import (
     AlertLevel,
     Calibration,
@@ -46,6 +47,7 @@ from mlwright.model.monitoring import (
     Worth,
 )
 from mlwright.model.objectives import objectives_of
+from mlwright.model.part_drift import DriftByPart, PartDrift
 from mlwright.model.slos import ObjectiveKind, Tally
 from mlwright.model.windows import Window, month_start
 from mlwright.platform.facade import Platform
@@ -89,6 +91,8 @@ def watch(folder: Path) -> Path:
         now = platform.parts.clock.now()
         _quality(platform)
         _drift(platform)
+        _parted(platform)
+        _jointly(platform)
         _data(platform)
         _objectives(platform, now)
         _alerts(platform, now)
@@ -259,6 +263,91 @@ def _drift(platform: Platform) -> None:
                     features=tuple(features),
                     share_moved=sum(each.moved for each in features) / len(features),
                     weighted=0.31,
+                ),
+            )
+
+
+def _parted(platform: Platform) -> None:
+    """Slices of the last day, of which two have moved, and what two variants answered."""
+
+    def feature(column: str, psi: float) -> FeatureDrift:
+        return FeatureDrift(
+            column=column,
+            n=900,
+            psi=psi,
+            js=0.1,
+            null_rate=0.0,
+            reference_null_rate=0.0,
+            unseen_rate=0.0,
+            threshold=0.1,
+            moved=psi > 0.1,
+            reason="psi" if psi > 0.1 else "",
+            score=psi / 0.1,
+        )
+
+    told = {"UA": (0.31, 0.02), "EV": (0.04, 0.01), SCRIPT: (0.02, 0.18), "(other)": (0.03, 0.02)}
+    slices = [
+        PartDrift(
+            part=f"carrier={name}",
+            rows=2_300,
+            reference_rows=4_100,
+            features=(feature("temp", psi), feature(SCRIPT, other)),
+            judged=9,
+            moved=(psi > 0.1) + 6 * (other > 0.1),
+            assumption="limits by how the slice itself varies over 21 windows of its held-out rows",
+        )
+        for name, (psi, other) in told.items()
+    ]
+    few = PartDrift(
+        part="carrier=OO",
+        rows=40,
+        reference_rows=29,
+        features=(),
+        note="too few to judge: 29 held-out rows and 40 served rows, 500 are needed",
+    )
+    variants = [
+        replace(slices[1], part=f"variant={name}", rows=rows, assumption="limits by how all vary")
+        for name, rows in (("challenger (flight-delay/6)", 1_100), ("champion (flight-delay/5)", 8_140))
+    ]
+    with platform.parts.write() as tx:
+        monitoring.save_part_drift(
+            tx,
+            DriftByPart(
+                endpoint=DELAY,
+                model_version="flight-delay/5",
+                window=Window(start=END - 7 * DAY, end=END),
+                reference=Window(start=START - 21 * DAY, end=START),
+                parts=(*slices, few, *variants),
+            ),
+        )
+
+
+def _jointly(platform: Platform) -> None:
+    """A comparison each week, the last weeks apart from the reference."""
+    with platform.parts.write() as tx:
+        for week in range(DAYS // 7):
+            area = 0.52 + 0.02 * sin(week) + (0.16 if week > 30 else 0.0)
+            monitoring.save_joint_drift(
+                tx,
+                JointDrift(
+                    endpoint=DELAY,
+                    window=Window(start=START + 7 * week * DAY, end=START + 7 * (week + 1) * DAY),
+                    reference=Window(start=START - 21 * DAY, end=START),
+                    version="flight-delay/1",
+                    at=START + 7 * (week + 1) * DAY,
+                    rows=6_384,
+                    reference_rows=19_000,
+                    taken=(10_000, 6_384),
+                    auc=Estimate(value=area, lower=area - 0.04, upper=area + 0.04, assumption="days"),
+                    usual=Estimate(value=0.51, lower=0.47, upper=0.55, assumption="days"),
+                    mmd=0.0021,
+                    mmd_p=0.034,
+                    columns=(
+                        JointColumn(column=SCRIPT, importance=0.11),
+                        JointColumn(column="temp", importance=0.04),
+                        JointColumn(column="note", alone=Estimate(value=0.7, lower=0.66, upper=0.74)),
+                        JointColumn(column="sched_at", left_out="an instant"),
+                    ),
                 ),
             )
 

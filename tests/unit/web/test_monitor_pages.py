@@ -102,6 +102,44 @@ def test_monitoring_shows_what_was_measured_beside_what_was_estimated(watched) -
     assert [g for t, g in page.tags if str(g.get("fill", "")).startswith("url(#time-hatch")]
 
 
+@pytest.mark.parametrize("path", ["/monitor/delay", "/views/science"])
+def test_all_features_together_stand_beside_the_heat_map(watched, path) -> None:
+    """The last week in words and columns, every week on the axis with its interval and what is usual."""
+    page = read(watched, path)
+    assert "All features together: AUC of a classifier of served and held-out rows" in page.text
+    weeks = [words for words in page.words if "6,384 rows served, 19,000 held out by flight-delay/1" in words]
+    inside = [words for words in weeks if "in the reference itself 0.51" in words]
+    assert len(inside) > 10
+    assert re.search(r"AUC 0\.6\d+ \[0\.6\d+, 0\.7\d*\]; .*; told apart by ", inside[-1])
+    assert "told apart" not in inside[0] or path == "/views/science"
+    for words in ("Not asked: sched_at (an instant)", "p 0.034", "(10,000", "Context, not an alarm"):
+        assert words.replace("(10,000", "6,384 and 10,000 taken") in page.text, words
+    asked = watched.get("/api/drift/delay/joint").json()
+    assert asked[-1]["columns"][2]["alone"]["value"] == 0.7
+    assert asked[-1]["auc"]["lower"] > 0.5
+    refused = watched.get("/api/drift/delay/joint?from=2013-05-06&to=2013-05-13")
+    assert refused.status_code == 400
+    assert "without held-out rows" in refused.text
+
+
+def test_slices_and_variants_that_moved_stand_below_the_heat_map(watched) -> None:
+    page = read(watched, "/monitor/delay")
+    said = page.text[page.text.index("Drift of slices and variants, ") :]
+    order = [said.index(part) for part in ("carrier=<", "carrier=UA", "carrier=EV", "variant=challenger")]
+    assert order == sorted(order)
+    for words in (
+        "4,100 1 of 9 temp 0.31",
+        "0.18 and 5 more",
+        "too few to judge: 29 held-out rows and 40 served rows, 500 are needed",
+        "Limits by how the slice itself varies over 21 windows of its held-out rows; limits by how all vary.",
+    ):
+        assert words in said, words
+    asked = watched.get("/api/drift/delay/parts").json()
+    assert [each["part"] for each in asked["parts"]][-1] == "variant=champion (flight-delay/5)"
+    nobody = watched.get("/api/drift/delay/parts?from=2012-01-01T00:00:00Z&to=2012-01-02T00:00:00Z")
+    assert (nobody.status_code, nobody.json()) == (200, None)
+
+
 def test_the_limit_is_that_of_the_version_that_answered(watched) -> None:
     found = monitored(watched.control, "delay").quality
     day, late = found.days[0], found.days[-1]

@@ -36,6 +36,15 @@ def _duration(value: object) -> timedelta:
     return span
 
 
+def _cadence(value: object) -> timedelta | None:
+    if _text(value) == "off":
+        return None
+    span = _duration(value)
+    if span < timedelta(days=1):
+        raise ValueError(f"{value!r} must be '1d' or longer, or 'off'")
+    return span
+
+
 def _step(value: object) -> RolloutStep:
     found = _STEP.fullmatch(_text(value))
     if not found:
@@ -172,6 +181,13 @@ Duration = Annotated[
     timedelta,
     PlainValidator(_duration),
     WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["6h", "14d"]}),
+]
+Cadence = Annotated[
+    timedelta | None,
+    PlainValidator(_cadence),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"^off$|{_DURATION}", "examples": ["7d", "28d", "off"]},
+    ),
 ]
 Step = Annotated[
     RolloutStep,

@@ -4,7 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlwright.adapters.config.kinds import Approval, ColumnName, Duration, History, Name, Table, Trigger
+from mlwright.adapters.config.kinds import (
+    Approval,
+    Cadence,
+    ColumnName,
+    Duration,
+    History,
+    Name,
+    Table,
+    Trigger,
+)
 from mlwright.model.watch_settings import MonitorSettings, RetrainSettings, SloSettings
 
 Level = Literal["page", "ticket", "info"]
@@ -52,6 +61,10 @@ class MonitorTable(Table):
     skew_limit: Annotated[
         float, Field(ge=0, lt=1, description="Share of them that may differ before a ticket is opened.")
     ] = MonitorSettings().skew_limit
+    joint_every: Annotated[
+        Cadence,
+        Field(description="Over which stretches all features are compared together, a second each; or off."),
+    ] = MonitorSettings().joint_every
 
 
 class RetrainTable(Table):

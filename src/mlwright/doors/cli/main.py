@@ -178,10 +178,11 @@ def cli(context: click.Context, project: Path | None) -> None:
 
 def main() -> None:
     """Run the command line of this process."""
-    # OpenMP threads that spin without end while they wait for one another make training on a busy machine tens of
-    # times slower; threads that never spin lose the second core. Measured for one fit of trees on two cores, alone
-    # and beside two busy processes: default 0.6 s and 35 s, no spinning 1.1 s and 1.2 s, this 0.6 s and 1.7 s.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # OpenMP threads that spin long while they wait for one another make training on a busy machine ten times slower
+    # and dearer; threads that never spin lose the second core. Measured for one fit of trees on two cores, alone and
+    # beside six busy processes: default 0.6 s and 50 s, 10000 turns 0.6 s and 20 s (11 s of them processor time), no
+    # spinning 1.3 s and 3 s, this 0.7 s and 4 s (3 s).
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # Whoever closed the pipe has read enough; a traceback at exit would be noise.
     try:
         cli.main(prog_name="mlwright")

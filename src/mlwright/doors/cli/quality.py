@@ -13,7 +13,9 @@ from mlwright.doors.cli.files import writing
 from mlwright.doors.cli.show import pairs, table
 from mlwright.errors import UsageError
 from mlwright.model.checking import DataQuality
+from mlwright.model.joint_drift import JointDrift
 from mlwright.model.monitoring import DriftReport, Estimate, MaturityCurve, Performance, Worth
+from mlwright.model.part_drift import DriftByPart
 
 _MAIN: Final = {
     "binary": ("auc", "brier", "accuracy"),
@@ -37,6 +39,8 @@ class Monitored:
     maturity: MaturityCurve | None = None
     verdict: str | None = None
     drift: tuple[DriftReport, ...] = ()
+    drift_by_part: DriftByPart | None = None
+    joint: tuple[JointDrift, ...] | None = None
     data: DataQuality | None = None
     metric: str = "auc"
 

@@ -12,8 +12,10 @@ from mlwright.doors.mcp.workplace import Workplace
 from mlwright.errors import NotFound, UsageError
 from mlwright.model.durations import parse_duration
 from mlwright.model.ids import RunId
+from mlwright.model.joint_drift import JointDrift
 from mlwright.model.ledger import Trace
 from mlwright.model.monitoring import DriftReport, Performance
+from mlwright.model.part_drift import DriftByPart
 from mlwright.model.rollouts import Rollout
 from mlwright.model.tracking import DatasetVersion, Run
 from mlwright.model.windows import Window
@@ -98,6 +100,8 @@ class Measured:
 
     performance: tuple[Performance, ...]
     drift: tuple[DriftReport, ...]
+    drift_by_part: DriftByPart | None
+    joint: tuple[JointDrift, ...]
     limits: tuple[str, ...]
 
 
@@ -177,7 +181,9 @@ class Operating:
         one_window: Annotated[
             bool, Field(description="Evaluate start to end anew as one window instead of listing kept ones.")
         ] = False,
-        drift: Annotated[bool, Field(description="Add the latest drift report.")] = False,
+        drift: Annotated[
+            bool, Field(description="Add the latest drift: by feature, by slice and variant, and jointly.")
+        ] = False,
         last: Annotated[int, Field(ge=1, le=400, description="At most so many windows.")] = 31,
         path: Where = ".",
     ) -> Measured:
@@ -201,6 +207,8 @@ class Operating:
                     if since <= each.window.start and each.window.end <= until
                 )
             reports = platform.drifting.drift(endpoint)[-1:] if drift else ()
+            by_part = platform.drifting.by_part(endpoint) if drift else None
+            joint = platform.shifting.kept(endpoint)[-1:] if drift else ()
         limits = []
         if len(windows) > last:
             limits.append(f"the latest {last} of {len(windows)} windows")
@@ -208,7 +216,13 @@ class Operating:
             limits.append(
                 f"no window has been evaluated here: mlwright monitor {endpoint} --update evaluates what has matured"
             )
-        return Measured(performance=windows[-last:], drift=reports, limits=tuple(limits))
+        return Measured(
+            performance=windows[-last:],
+            drift=reports,
+            drift_by_part=by_part,
+            joint=joint,
+            limits=tuple(limits),
+        )
 
 
 def instant(text: str, now: datetime) -> datetime:

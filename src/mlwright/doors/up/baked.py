@@ -24,7 +24,7 @@ _MODULE: Final = "mlwright.doors.up.container"
 def run(words: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM; returns the exit code."""
     asked = _arguments(words)
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # see doors.cli.main
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # see doors.cli.main
     # What is loaded now stays until the end: looking for garbage in it would be a tenth of the start.
     gc.disable()
     try:

@@ -7,6 +7,7 @@ from statistics import fmean, median
 from typing import Final
 
 from mlwright.doors.web.charts import COLOURS, Event
+from mlwright.doors.web.joint_plots import joint_panel
 from mlwright.doors.web.monitor_facts import Monitored, Quality
 from mlwright.doors.web.timeline import Cell, HeatPanel, Hint, Line, LinePanel, Panel, Shade, timeline
 from mlwright.doors.web.views import Axis
@@ -40,6 +41,9 @@ def monitor_chart(found: Monitored, name: str = "time") -> str | None:
     drift = drift_panel(axis, found.drift)
     if drift is not None:
         panels.append(drift)
+    joint = joint_panel(axis, found.joint)
+    if joint is not None:
+        panels.append(joint)
     if not panels:
         return None
     events = [

@@ -9,8 +9,10 @@ from mlwright.doors.http.control.calls import Control
 from mlwright.doors.web.moments import Moment, moments_of
 from mlwright.doors.web.views import Axis
 from mlwright.model.checking import DataQuality
+from mlwright.model.joint_drift import JointDrift
 from mlwright.model.metrics import higher_is_better
 from mlwright.model.monitoring import Calibration, DriftReport, MaturityCurve, Performance
+from mlwright.model.part_drift import DriftByPart
 from mlwright.model.registry import ModelVersion
 from mlwright.model.settings import EndpointSettings
 from mlwright.model.windows import Window, day_start
@@ -97,6 +99,8 @@ class Monitored:
     axis: Axis
     chosen: int
     drift: tuple[DriftReport, ...]
+    drift_by_part: DriftByPart | None
+    joint: tuple[JointDrift, ...]
     moments: tuple[Moment, ...]
     checked: DataQuality | None
     now: datetime
@@ -151,21 +155,26 @@ def monitored(control: Control, endpoint: str, days: int | None = None) -> Monit
     quality = quality_of(control, endpoint)
     platform = control.platform
     drift = platform.drifting.drift(quality.settings.name)
+    joint = platform.shifting.kept(quality.settings.name)
     chosen = min(days or _USUAL, _LONGEST)
-    axis = _axis(platform.parts.clock.now(), chosen, quality, drift)
+    axis = _axis(platform.parts.clock.now(), chosen, quality, drift or joint)
     window = Window(start=axis.start, end=axis.start + axis.days * _DAY)
     return Monitored(
         quality=quality,
         axis=axis,
         chosen=chosen,
         drift=tuple(each for each in drift if window.start <= each.window.start < window.end),
+        drift_by_part=platform.drifting.by_part(quality.settings.name),
+        joint=tuple(
+            each for each in joint if window.start < each.window.end and each.window.start < window.end
+        ),
         moments=moments_of(platform, quality.settings.name, window),
         checked=platform.checking.latest(quality.settings.name),
         now=platform.parts.clock.now(),
     )
 
 
-def _axis(now: datetime, chosen: int, quality: Quality, drift: Sequence[DriftReport]) -> Axis:
+def _axis(now: datetime, chosen: int, quality: Quality, drift: Sequence[DriftReport | JointDrift]) -> Axis:
     """From the first day that anything is known of to the last one, at most so many days."""
     known = [each.window for each in (*quality.days, *quality.young)] + [each.window for each in drift]
     if not known:

@@ -11,8 +11,8 @@ from math import inf, isfinite, sqrt
 from typing import Final
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit
 
 from mlwright.model.monitoring import Estimate
 
@@ -127,7 +127,9 @@ def bootstrapped(
         few = f"too few {clusters.words} to say: the interval is the whole range"
         return Estimate(value=value, lower=low, upper=high, level=level, assumption=few)
     tail = 0.5 + level / 2
-    wider = sqrt(count / (count - 1)) * float(stdtrit(count - 1, tail) / ndtri(tail))
+    wider = sqrt(count / (count - 1)) * float(
+        scipy.special.stdtrit(count - 1, tail) / scipy.special.ndtri(tail)
+    )
     first, middle, last = np.quantile(known, [1 - tail, 0.5, tail])
     lower = max(low, value - wider * float(middle - first))
     upper = min(high, value + wider * float(last - middle))

@@ -11,8 +11,8 @@ from math import inf, sqrt
 from typing import Final
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from mlwright.errors import DataError
 
@@ -236,7 +236,7 @@ def _components(positive: NDArray[np.bool_], scores: _Floats) -> _Floats:
 
 
 def _quantile(days: int, level: float) -> float:
-    return float(stdtrit(days - 1, level)) if days >= FEWEST_DAYS else inf
+    return float(scipy.special.stdtrit(days - 1, level)) if days >= FEWEST_DAYS else inf
 
 
 def _numbered(clusters: ArrayLike) -> tuple[NDArray[np.intp], int]:

@@ -36,10 +36,10 @@ def sketch(frame: pl.DataFrame, *, weights: pl.Series | None = None) -> dict[str
     The bins are quantiles of the rows, whatever they weigh. Columns of lists, structs, objects and bytes have neither
     an order nor levels and are left out.
     """
-    loads = _weights(weights, frame.height)
+    loads = weights_of(weights, frame.height)
     found = {}
     for column in frame.get_columns():
-        if (kind := _kind(column.dtype)) is not None:
+        if (kind := kind_of(column.dtype)) is not None:
             bins = _levels(column) if kind == "level" else _intervals(column, kind)
             found[column.name] = _count(bins, column, loads)
     return found
@@ -57,7 +57,7 @@ def recount(reference: Sketch, column: pl.Series, *, weights: pl.Series | None =
     Raises:
         DataError: there are other numbers of weights than rows, or some are no weights.
     """
-    return _count(reference.bins, column, _weights(weights, len(column)))
+    return _count(reference.bins, column, weights_of(weights, len(column)))
 
 
 def count(
@@ -72,7 +72,7 @@ def count(
     Raises:
         DataError: as in :func:`recount`.
     """
-    loads = _weights(weights, frame.height)
+    loads = weights_of(weights, frame.height)
     gone = pl.Series([None]).new_from_index(0, frame.height)
 
     def one(name: str) -> Sketch:
@@ -112,8 +112,12 @@ def _mapped(one: Callable[[str], Sketch], names: Iterable[str], threads: int) ->
         return list(pool.map(one, names))
 
 
-def _weights(weights: pl.Series | None, rows: int) -> Floats | float:
-    """One weight for all, or one a row."""
+def weights_of(weights: pl.Series | None, rows: int) -> Floats | float:
+    """One weight for all, or one a row.
+
+    Raises:
+        DataError: there are other numbers of weights than rows, or some are no weights.
+    """
     if weights is None:
         return 1.0
     if len(weights) != rows:
@@ -140,7 +144,8 @@ def _count(bins: Bins, column: pl.Series, loads: Floats | float) -> Sketch:
     return replace(counted, rows=rows, heaviness=heaviness)
 
 
-def _kind(dtype: pl.DataType) -> str | None:
+def kind_of(dtype: pl.DataType) -> str | None:
+    """Which bins a type is counted into; None where it has neither an order nor levels."""
     if isinstance(dtype, _NESTED):
         return None
     if dtype.is_temporal():
@@ -148,7 +153,7 @@ def _kind(dtype: pl.DataType) -> str | None:
     return "number" if dtype.is_numeric() or dtype == pl.Boolean else "level"
 
 
-def _numbers(column: pl.Series, kind: str) -> NDArray[np.floating]:
+def numbers_of(column: pl.Series, kind: str) -> NDArray[np.floating]:
     """The values with NaN for missing: float32, or instants in microseconds as float64.
 
     A model is trained on 0.1 in 64 bits and served 0.1 in 32, and both are one atom.
@@ -166,7 +171,7 @@ def _numbers(column: pl.Series, kind: str) -> NDArray[np.floating]:
 
 
 def _intervals(column: pl.Series, kind: str) -> Bins:
-    values = _numbers(column, kind)
+    values = numbers_of(column, kind)
     ordered = np.sort(values[np.isfinite(values)]).astype(np.float64)
     if len(ordered) == 0:
         return Bins(kind=kind)
@@ -194,7 +199,7 @@ def _outposts(ordered: Floats) -> Floats:
 
 
 def _count_numbers(bins: Bins, column: pl.Series, loads: Floats | float) -> Sketch:
-    values = _numbers(column, bins.kind)
+    values = numbers_of(column, bins.kind)
     blank = np.isnan(values)
     counted = empty(bins)
     edges = np.asarray(bins.edges, dtype=values.dtype)
@@ -210,7 +215,9 @@ def _count_numbers(bins: Bins, column: pl.Series, loads: Floats | float) -> Sket
         counted = _weighted(bins, edges, atomic, values[~blank], loads[~blank])
         missing = float(loads[blank].sum())
     counted.counts[-1] = missing
-    return replace(counted, unread=_unread(column, bins.kind, blank, loads))
+    lost = unread_of(column, bins.kind, blank)
+    unread = float(lost.sum()) * loads if isinstance(loads, float) else float(loads[lost].sum())
+    return replace(counted, unread=unread)
 
 
 def _sorted_block(
@@ -288,15 +295,16 @@ def _times(counted: Sketch, load: float) -> Sketch:
     )
 
 
-def _unread(column: pl.Series, kind: str, blank: NDArray[np.bool_], loads: Floats | float) -> float:
-    """Weight of the values that are there and are no numbers."""
-    if _kind(column.dtype) == kind or column.dtype.is_numeric() or column.dtype == pl.Null:
-        return 0.0
-    lost = blank & column.is_not_null().to_numpy()
-    return float(lost.sum()) * loads if isinstance(loads, float) else float(loads[lost].sum())
+def unread_of(column: pl.Series, kind: str, blank: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which values are there and are no numbers."""
+    if kind_of(column.dtype) == kind or column.dtype.is_numeric() or column.dtype == pl.Null:
+        return np.zeros(len(column), dtype=np.bool_)
+    there: NDArray[np.bool_] = column.is_not_null().to_numpy()
+    return blank & there
 
 
-def _texts(column: pl.Series) -> pl.Series:
+def texts_of(column: pl.Series) -> pl.Series:
+    """A column as text; what has no text is missing."""
     if isinstance(column.dtype, _NESTED):
         return pl.Series([None], dtype=pl.String).new_from_index(0, len(column))
     return column if column.dtype in (pl.Categorical, pl.Enum) else column.cast(pl.String)
@@ -309,7 +317,7 @@ def _levels(column: pl.Series) -> Bins:
 
 def _level_counts(column: pl.Series, loads: Floats | float) -> pl.DataFrame:
     """One row for each level: ``level`` and ``rows``."""
-    texts = _texts(column).rename("level")
+    texts = texts_of(column).rename("level")
     if isinstance(loads, float):
         counted = texts.drop_nulls().value_counts(name="rows").with_columns(pl.col("rows") * loads)
     else:
@@ -323,7 +331,7 @@ def _count_levels(bins: Bins, column: pl.Series, loads: Floats | float) -> Sketc
     found = _level_counts(column, loads)
     joined = known.join(found, on="level", how="left", maintain_order="left")
     rows = joined["rows"].fill_null(0.0).to_numpy()
-    blank = _texts(column).is_null().to_numpy()
+    blank = texts_of(column).is_null().to_numpy()
     nulls = float(blank.sum()) * loads if isinstance(loads, float) else float(loads[blank].sum())
     unseen = found.join(known, on="level", how="anti")["rows"].sum()
     result = replace(empty(bins), counts=np.concatenate((rows, [float(unseen), nulls])))

@@ -57,6 +57,28 @@ def folds_of(groups: Integers, folds: int, seed: int, strata: Integers | None = 
     return found
 
 
+def folds_of_sides(groups: tuple[Integers, Integers], folds: int, seed: int) -> Integers | None:
+    """A fold for each row, the first side's first: rows of one group share it, and each fold has groups of both sides.
+
+    Args:
+        groups: of both sides, one numbering; a group that is on both sides goes with the first.
+        folds: how many.
+        seed: of the shuffle.
+
+    Returns:
+        None where a side has fewer than two groups of its own for each fold: no interval can rest on them.
+    """
+    random = np.random.default_rng(seed)
+    first, second = np.unique(groups[0]), np.setdiff1d(groups[1], groups[0])
+    if min(len(first), len(second)) < 2 * folds:
+        return None
+    known = np.concatenate([first, second])
+    dealt = np.concatenate([random.permutation(len(each)) % folds for each in (first, second)])
+    order = np.argsort(known)
+    place = np.searchsorted(known, np.concatenate(groups), sorter=order)
+    return np.asarray(dealt[order[place]], dtype=np.int64)
+
+
 def cross_fitted(
     fit: Callable[[NDArray[np.bool_]], Fitted], features: Floats, folds: Integers
 ) -> tuple[Floats, dict[int, Fitted]]:
@@ -141,6 +163,7 @@ def domain(
     groups: tuple[Integers, Integers] | None = None,
     shuffled: Sequence[Sequence[int]] = (),
     folds: int = 3,
+    fold: Integers | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> Domain:
@@ -154,6 +177,7 @@ def domain(
         groups: the clusters of both sides, one numbering; they stay in one fold.
         shuffled: groups of columns whose importance is wanted.
         folds: how many.
+        fold: that of each row, the reference first; None: drawn.
         level: of the interval: the structural components of DeLong by fold (Obuchowski 1997 for clusters), no
             resampling.
         seed: of folds, fits and shuffles.
@@ -161,7 +185,8 @@ def domain(
     table = np.concatenate([reference, current])
     side = np.concatenate([np.zeros(len(reference)), np.ones(len(current))])
     group = np.arange(len(table)) if groups is None else np.concatenate(groups)
-    fold = folds_of(group, folds, seed, strata=side.astype(np.int64))
+    if fold is None:
+        fold = folds_of(group, folds, seed, strata=side.astype(np.int64))
 
     def fit(kept: NDArray[np.bool_]) -> Fitted:
         return learner.classify(table[kept], side[kept], categorical=categorical, seed=seed)

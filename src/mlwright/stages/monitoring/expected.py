@@ -10,6 +10,7 @@ from math import inf, nan, sqrt
 from typing import Final
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from mlwright.model.monitoring import Estimate
@@ -305,9 +306,7 @@ def _isotonic(score: Floats, label: Floats) -> Calibrator:
     """The monotone step function of least squares, by pooling adjacent violators; ties are one point."""
     at, place, rows = np.unique(score, return_inverse=True, return_counts=True)
     means = np.bincount(place, label) / rows
-    from scipy.optimize import isotonic_regression  # 0.2 s that most commands do without
-
-    fitted = np.asarray(isotonic_regression(means, weights=rows).x)
+    fitted = np.asarray(scipy.optimize.isotonic_regression(means, weights=rows).x)
     # inner points of a constant stretch tell nothing
     kept = np.ones(len(at), dtype=np.bool_)
     kept[1:-1] = (fitted[1:-1] != fitted[:-2]) | (fitted[1:-1] != fitted[2:])

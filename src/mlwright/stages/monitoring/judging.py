@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from math import asin, isfinite, sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import fdtrc, fdtri, gammaincc, ndtr, stdtr, stdtrit
 
 from mlwright.model.ids import EndpointName
 from mlwright.model.monitoring import DriftReport, FeatureDrift
@@ -57,11 +57,11 @@ class Varying:
 
     def chance(self, value: float) -> float:
         """Chance of a new window at or above the value (the prediction interval of Student's t)."""
-        return float(stdtr(self.windows - 1, -(value - self.centre) / self._spread()))
+        return float(scipy.special.stdtr(self.windows - 1, -(value - self.centre) / self._spread()))
 
     def limit(self, tail: float = TAIL) -> float:
         """The value that a new window exceeds with this chance."""
-        return self.centre + float(stdtrit(self.windows - 1, 1 - tail)) * self._spread()
+        return self.centre + float(scipy.special.stdtrit(self.windows - 1, 1 - tail)) * self._spread()
 
     def _spread(self) -> float:
         return max(self.deviation, 1e-9) * sqrt(1 + 1 / self.windows)
@@ -81,11 +81,11 @@ class Scattering:
 
     def chance(self, value: float) -> float:
         """Chance of a new window at or above the value (Fisher's F: a new window over the mean of those before)."""
-        return float(fdtrc(self.freedom, self._known(), max(value, 0.0) / self.mean))
+        return float(scipy.special.fdtrc(self.freedom, self._known(), max(value, 0.0) / self.mean))
 
     def limit(self, tail: float = TAIL) -> float:
         """The value that a new window exceeds with this chance."""
-        return self.mean * float(fdtri(self.freedom, self._known(), 1 - tail))
+        return self.mean * float(scipy.special.fdtri(self.freedom, self._known(), 1 - tail))
 
     def _known(self) -> float:
         # The windows' own mean is what they are measured from: one of them is spent on it.
@@ -281,7 +281,7 @@ def _values_test(
         return 1.0, 0.0, rules.psi
     mean, deviation = psi_noise(used, before, now)
     # Chi-square with used - 1 degrees of freedom.
-    noise = float(gammaincc((used - 1) / 2, found / (1 / before + 1 / now) / 2))
+    noise = float(scipy.special.gammaincc((used - 1) / 2, found / (1 / before + 1 / now) / 2))
     if baseline is None:
         threshold = max(rules.psi, mean + 3 * deviation)
         return noise, found / threshold, threshold
@@ -301,7 +301,7 @@ def _missing_test(
     noise = sqrt(1 / reference.effective + 1 / current.effective) / 2
     moved = abs(_angle(now) - _angle(before))
     if baseline is None:
-        chance, limit = 2 * float(ndtr(-moved / noise)), 3 * noise
+        chance, limit = 2 * float(scipy.special.ndtr(-moved / noise)), 3 * noise
     else:
         varying = baseline.missing
         moved = abs(_angle(now) - varying.centre)
@@ -320,7 +320,7 @@ def _unseen_test(
     noise = sqrt(1 / reference.effective + 1 / current.effective) / 2
     if baseline is None:
         moved = _angle(now) - _angle(before)
-        chance, limit = float(ndtr(-moved / noise)), 3 * noise
+        chance, limit = float(scipy.special.ndtr(-moved / noise)), 3 * noise
     else:
         varying = baseline.unseen
         moved = _angle(now) - varying.centre

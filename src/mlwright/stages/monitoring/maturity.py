@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from mlwright.model.ids import EndpointName
 from mlwright.model.monitoring import Estimate, Maturity, MaturityCurve
@@ -98,7 +98,7 @@ def maturity_of(rows: pl.DataFrame, curve: MaturityCurve | None, now: datetime) 
     luck = float((later * (1 - later)).sum())
     unsure = curve.errors[-1] * float((1 / waiting)[later > 0].sum())
     between = curve.spread * len(known) if later.any() else 0.0
-    reach = float(ndtri(0.5 + _LEVEL / 2)) * sqrt(luck + unsure**2 + between**2)
+    reach = float(scipy.special.ndtri(0.5 + _LEVEL / 2)) * sqrt(luck + unsure**2 + between**2)
     early, every = _means(curve, age)
     return Maturity(
         arrived=arrived,

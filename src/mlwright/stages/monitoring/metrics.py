@@ -59,7 +59,9 @@ class Labelled:
         return len(self.labels)
 
 
-def measure(rows: Labelled, *, task: str, metric: str, threshold: float, level: float) -> dict[str, Estimate]:
+def measure(
+    rows: Labelled, *, task: str, metric: str, threshold: float, level: float, only: str | None = None
+) -> dict[str, Estimate]:
     """All metrics of a task that are defined on some rows.
 
     The intervals of AUC and Brier score are analytic (see ``statistics.py``), all others percentiles of cluster draws
@@ -71,6 +73,7 @@ def measure(rows: Labelled, *, task: str, metric: str, threshold: float, level: 
         metric: of a ranking, what is measured besides the usual ones.
         threshold: from which score on a binary answer counts as yes.
         level: of the intervals.
+        only: what is asked for, None for all; of a binary task nothing else is measured.
 
     Returns:
         In the order of :data:`METRICS`. Brier score and log loss are of probabilities only: scores in [0, 1].
@@ -78,13 +81,13 @@ def measure(rows: Labelled, *, task: str, metric: str, threshold: float, level: 
     if not len(rows):
         return {}
     if task == "binary":
-        return _binary(rows, threshold, level)
+        return _binary(rows, threshold, level, only)
     if task == "classes":
         return _classes(rows, level)
     return _regression(rows, level) if task == "regression" else _ranking(rows, metric, level)
 
 
-def _binary(rows: Labelled, threshold: float, level: float) -> dict[str, Estimate]:
+def _binary(rows: Labelled, threshold: float, level: float, only: str | None) -> dict[str, Estimate]:
     label, score, weight = rows.labels, rows.scores, rows.weights
     number = rows.clusters.number
     said, true = score >= threshold, label > 0.5
@@ -111,14 +114,15 @@ def _binary(rows: Labelled, threshold: float, level: float) -> dict[str, Estimat
         }
         return {**({"log_loss": totals[:, 4] / every} if probable else {}), **made}
 
-    found = {
-        "auc": _analytic(auc_clustered(label, score, number, weight), level, rows.clusters),
-        "brier": _analytic(brier_clustered(label, score, number, weight), level, rows.clusters)
-        if probable
-        else None,
-        **_resampled(rows, parts, of, level),
-        "average_precision": _average_precision(rows, level),
-    }
+    found: dict[str, Estimate | None] = {}
+    if only in (None, "auc"):
+        found["auc"] = _analytic(auc_clustered(label, score, number, weight), level, rows.clusters)
+    if only in (None, "brier") and probable:
+        found["brier"] = _analytic(brier_clustered(label, score, number, weight), level, rows.clusters)
+    if only in (None, "average_precision"):
+        found["average_precision"] = _average_precision(rows, level)
+    if only not in ("auc", "brier", "average_precision"):
+        found |= _resampled(rows, parts, of, level)
     return {name: found[name] for name in METRICS["binary"] if found.get(name)}  # type: ignore[misc]
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtr, stdtrit
 
 from mlwright.errors import DataError
 from mlwright.model.evidence import Outcome
@@ -109,7 +109,7 @@ def metric_difference(pair: Pair, metric: str, level: float) -> Difference:
         pair.labels, "candidate", pair.candidate, "champion", pair.champion, pair.clusters, metric
     )
     days = pair.days
-    reach = float(stdtrit(days - 1, level)) * found.error if days > 1 else np.inf
+    reach = float(scipy.special.stdtrit(days - 1, level)) * found.error if days > 1 else np.inf
     return Difference(
         value=found.difference,
         lower=found.difference - reach,
@@ -147,7 +147,9 @@ def calibration_difference(pair: Pair, level: float, *, bins: int = BINS, seed: 
     middle = float(drawn.mean())
     # Resampled days vary less than new ones would, and few of them have the tails of Student's t.
     few = len(days) / (len(days) - 1) if len(days) > 1 else np.inf
-    wider = sqrt(few) * float(stdtrit(max(len(days) - 1, 1), level) / ndtri(level))
+    wider = sqrt(few) * float(
+        scipy.special.stdtrit(max(len(days) - 1, 1), level) / scipy.special.ndtri(level)
+    )
     low, high = (middle + wider * (each - middle) for each in np.quantile(drawn, [1 - level, level]))
     return Difference(
         value=float(2 * raw - middle),
@@ -227,11 +229,11 @@ def holm(values: Sequence[float]) -> list[float]:
 
 def _p_worse(found: Difference, tolerance: float, level: float) -> float:
     """One-sided p value against "worse by no more than the tolerance"."""
-    error = (found.upper - found.lower) / (2 * float(stdtrit(found.days - 1, level)))
+    error = (found.upper - found.lower) / (2 * float(scipy.special.stdtrit(found.days - 1, level)))
     distance = found.value + tolerance
     if error == 0:
         return 0.0 if distance < 0 else 1.0
-    return float(stdtr(found.days - 1, distance / error))
+    return float(scipy.special.stdtr(found.days - 1, distance / error))
 
 
 def _unfit(part: Pair, min_rows: int) -> str:

@@ -36,6 +36,7 @@ def evaluate(
     value: ValueSettings | None = None,
     curve: MaturityCurve | None = None,
     expected: Mapping[str, Estimate] | None = None,
+    monitored_only: bool = False,
 ) -> Performance:
     """Measure what an endpoint answered to events of one window.
 
@@ -57,17 +58,16 @@ def evaluate(
         value: what outcomes are worth.
         curve: how soon labels arrive; without it maturity is only what has arrived.
         expected: what was to be expected before labels came, to be shown beside what is measured.
+        monitored_only: measure only ``settings.metric``, and neither calibration nor worth.
 
     Raises:
         DataError: a label of a binary task is neither 0 nor 1, or a column that the settings name is missing.
     """
-    at = instants(joined, "event_time")
-    rows = joined.filter((at >= window.start) & (at < window.end))
+    rows = joined.filter(instants(joined, "event_time").is_between(window.start, window.end, closed="left"))
     known = _known(rows, settings, value, endpoint)
-    if settings.task == "binary":
-        _require_binary(known["label"], endpoint, window)
-    labelled = _labelled(known, settings)
     binary, numeric = settings.task == "binary", settings.task in ("binary", "regression")
+    _require_labels(known["label"], settings.task, endpoint, window)
+    labelled = _labelled(known, settings)
     return Performance(
         endpoint=endpoint,
         window=window,
@@ -77,11 +77,11 @@ def evaluate(
         task=settings.task,
         positive_rate=_mean(labelled.labels, labelled) if binary else None,
         mean_score=_mean(labelled.scores, labelled) if numeric else None,
-        metrics=_metrics(labelled, settings, level),
+        metrics=_metrics(labelled, settings, level, monitored_only=monitored_only),
         expected=expected or {},
-        calibration=_calibration(labelled, settings.task),
+        calibration=None if monitored_only else _calibration(labelled, settings.task),
         maturity=maturity_of(rows, curve, now) if rows.height else None,
-        worth=_worth(known, value, settings, labelled.clusters, level),
+        worth=None if monitored_only else _worth(known, value, settings, labelled.clusters, level),
         versions=tuple(rows["model_version"].cast(pl.String).drop_nulls().unique().sort()),
     )
 
@@ -245,9 +245,16 @@ def _labelled(known: pl.DataFrame, settings: MonitorSettings) -> Labelled:
     )
 
 
-def _metrics(rows: Labelled, settings: MonitorSettings, level: float) -> Mapping[str, Estimate]:
+def _metrics(
+    rows: Labelled, settings: MonitorSettings, level: float, *, monitored_only: bool
+) -> Mapping[str, Estimate]:
     return measure(
-        rows, task=settings.task, metric=settings.metric, threshold=settings.threshold, level=level
+        rows,
+        task=settings.task,
+        metric=settings.metric,
+        threshold=settings.threshold,
+        level=level,
+        only=settings.metric if monitored_only else None,
     )
 
 
@@ -273,9 +280,9 @@ def _calibration(rows: Labelled, task: str) -> Calibration | None:
     return calibration(rows.labels, rows.scores, rows.weights, logit=task == "binary")
 
 
-def _require_binary(labels: pl.Series, endpoint: EndpointName, window: Window) -> None:
+def _require_labels(labels: pl.Series, task: str, endpoint: EndpointName, window: Window) -> None:
     strange = labels.filter((labels != 0) & (labels != 1))
-    if len(strange):
+    if task == "binary" and len(strange):
         raise DataError(
             f"{len(strange)} labels are neither 0 nor 1, such as {strange[0]:g}",
             where=f"labels of endpoint {endpoint}, {window}",

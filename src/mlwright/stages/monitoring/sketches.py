@@ -9,7 +9,7 @@ squares and extremes, so that means, deviations, ranges and the Wasserstein dist
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
 from math import inf, isfinite, sqrt
 
 import numpy as np
@@ -58,8 +58,7 @@ class Bins:
 
     def digest(self) -> bytes:
         """Eight bytes that two different sets of bins do not share."""
-        told = repr((self.kind, self.edges, self.atoms, self.levels)).encode()
-        return blake3(told).digest(length=8)
+        return _digest(self)
 
     def to_json(self) -> dict[str, object]:
         """The bins as JSON-able values."""
@@ -69,6 +68,12 @@ class Bins:
             "atoms": list(self.atoms),
             "levels": list(self.levels),
         }
+
+
+@lru_cache(maxsize=512)  # each of a window's slices asks for those of every column
+def _digest(bins: Bins) -> bytes:
+    told = repr((bins.kind, bins.edges, bins.atoms, bins.levels)).encode()
+    return blake3(told).digest(length=8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

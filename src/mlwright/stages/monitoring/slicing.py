@@ -1,6 +1,6 @@
 """Slices of served rows: a value of a column each, or a range of a number that the reference fixes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -45,19 +45,45 @@ def sliced(
         edges: of numbers, see :func:`slice_edges`.
     """
     for name in columns:
-        if name in rows.columns:
-            labels = _named(rows[name], edges.get(name))
-        elif name == "hour":
-            labels = rows.select(instants(rows, "event_time").dt.hour().cast(pl.String)).to_series()
-        else:
+        labels = slice_values(rows, name, edges.get(name))
+        if labels is None:
             continue
-        # PostgreSQL keeps no NUL in a text.
-        labels = labels.str.replace_all("\0", "␀", literal=True)
-        marked = rows.with_columns(labels.fill_null("missing").alias(_SLICE))
+        marked = rows.with_columns(labels.alias(_SLICE))
         counted = marked.group_by(_SLICE).len("rows").sort("rows", _SLICE, descending=[True, False])
-        ranges = _ranges(edges.get(name) or ())
-        for value in sorted(counted.head(MOST)[_SLICE].to_list(), key=lambda each: _order(each, ranges)):
-            yield f"{name}={value[:_LONGEST]}", marked.filter(pl.col(_SLICE) == value).drop(_SLICE)
+        for value in in_order(counted.head(MOST)[_SLICE].to_list(), edges.get(name)):
+            yield slice_name(name, value), marked.filter(pl.col(_SLICE) == value).drop(_SLICE)
+
+
+def slice_values(rows: pl.DataFrame, column: str, cuts: Sequence[float] | None = None) -> pl.Series | None:
+    """Which slice of a column each row lies in: its value as text, or the range between cuts.
+
+    Args:
+        rows: as for :func:`sliced`.
+        column: by which to slice.
+        cuts: of a number, see :func:`slice_edges`.
+
+    Returns:
+        No nulls; None where the rows do not have the column.
+    """
+    if column in rows.columns:
+        labels = _named(rows[column], cuts)
+    elif column == "hour" and "event_time" in rows.columns:
+        labels = rows.select(instants(rows, "event_time").dt.hour().cast(pl.String)).to_series()
+    else:
+        return None
+    # PostgreSQL keeps no NUL in a text.
+    return labels.str.replace_all("\0", "␀", literal=True).fill_null("missing")
+
+
+def slice_name(column: str, value: str) -> str:
+    """What the slice of a value is called."""
+    return f"{column}={value[:_LONGEST]}"
+
+
+def in_order(values: Iterable[str], cuts: Sequence[float] | None = None) -> list[str]:
+    """Slices of one column as people expect them: ranges and numbers by size, other values by name, missing last."""
+    ranges = _ranges(cuts or ())
+    return sorted(values, key=lambda each: _order(each, ranges))
 
 
 _SLICE = "·slice"

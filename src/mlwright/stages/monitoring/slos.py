@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, func, select
 
 from mlwright.model.ids import EndpointName
@@ -18,7 +20,7 @@ from mlwright.model.metrics import higher_is_better
 from mlwright.model.monitoring import Estimate
 from mlwright.model.slos import SPANS, Objective, ObjectiveKind, Tally
 from mlwright.stages.monitoring import tables
-from mlwright.stages.monitoring.rows import insert, upsert
+from mlwright.stages.monitoring.rows import insert, upsert_all
 
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60
@@ -108,8 +110,14 @@ def grow(tx: Connection, endpoint: EndpointName, counts: Counts) -> Grown | None
     before = max((row.at for row in held.values()), default=None)
     if before is not None and now <= before:
         return None
-    for name, value in counts.names().items():
-        upsert(tx, tables.slo_counters, endpoint=endpoint, name=name, value=value, at=now)
+    upsert_all(
+        tx,
+        tables.slo_counters,
+        [
+            {"endpoint": endpoint, "name": name, "value": value, "at": now}
+            for name, value in counts.names().items()
+        ],
+    )
     if before is None:
         return None
     by = {}
@@ -153,12 +161,17 @@ def add_minute(tx: Connection, objective: Objective, now: datetime, *, good: boo
     tx.execute(row.on_conflict_do_nothing(index_elements=list(table.primary_key.columns)))
 
 
-def roll_up(tx: Connection, objective: Objective, now: datetime) -> None:
-    """Make longer slots of those that are old, and remove what is older than the objective's window."""
+def roll_up(tx: Connection, objective: Objective, now: datetime, since: datetime | None = None) -> None:
+    """Make longer slots of those that are old, and remove what is older than the objective's window.
+
+    ``since`` is when that was done before: what has not become old since was not old then.
+    """
     table = tables.slo_windows
     mine = (table.c.endpoint == objective.endpoint, table.c.objective == objective.kind.value)
     for span, keep, longer in _TIERS:
         width = longer * _SECOND
+        if since is not None and to_micros(now - keep) // width == to_micros(since - keep) // width:
+            continue
         old = (*mine, table.c.span_s == span, table.c.start_at < to_micros(now - keep) // width * width)
         wide: dict[int, Tally] = {}
         # Removed and read in one statement: of two processes at once, one gets each row.
@@ -168,8 +181,9 @@ def roll_up(tx: Connection, objective: Objective, now: datetime) -> None:
             wide[at] = wide.get(at, Tally()) + Tally(good=row.good, total=row.total)
         if wide:
             _add(tx, objective, longer, dict(sorted(wide.items())))
-    oldest = to_micros(now - max(objective.window, SPANS[-1])) - _HOUR * _SECOND
-    tx.execute(delete(table).where(*mine, table.c.start_at < oldest))
+    if since is None or to_micros(now) // (_HOUR * _SECOND) != to_micros(since) // (_HOUR * _SECOND):
+        oldest = to_micros(now - max(objective.window, SPANS[-1])) - _HOUR * _SECOND
+        tx.execute(delete(table).where(*mine, table.c.start_at < oldest))
 
 
 def tallies(
@@ -191,18 +205,21 @@ def tallies(
             table.c.start_at >= first,
         )
     ).all()
+    width_s, at, well, number = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 4).T
+    last = np.maximum(
+        np.minimum(at + width_s * _SECOND, end), at + 1
+    )  # nothing happened yet in what is to come
     found: dict[timedelta, Tally] = {}
     for span in wanted:
         start = end - span // timedelta(microseconds=1)
-        good = total = 0.0
-        for width_s, at, well, number in rows:
-            last = max(min(at + width_s * _SECOND, end), at + 1)  # nothing happened yet in what is to come
-            part = min(1.0, (last - start) / (last - at))
-            if part > 0 and at < end:
-                good += well * part
-                total += number * part
-        found[span] = Tally(good=good, total=total)
+        part = np.where(at < end, np.clip((last - start) / (last - at), 0.0, 1.0), 0.0)
+        found[span] = Tally(good=_total(well * part), total=_total(number * part))
     return found
+
+
+def _total(parts: NDArray[np.float64]) -> float:
+    """The sum in the order of the rows, one after the other: the same on every machine."""
+    return float(np.cumsum(parts)[-1]) if len(parts) else 0.0
 
 
 def counted_since(tx: Connection, objective: Objective) -> datetime | None:

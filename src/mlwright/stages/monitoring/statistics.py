@@ -8,8 +8,8 @@ independent.
 from math import inf, isinf, sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, ndtri, stdtrit
 
 from mlwright.model.monitoring import Calibration, CalibrationBin
 
@@ -115,7 +115,9 @@ def normal_interval(
     if isinf(se) or (clusters is not None and clusters < 2):
         return clip
     tail = 0.5 + level / 2
-    quantile = float(ndtri(tail) if clusters is None else stdtrit(clusters - 1, tail))
+    quantile = float(
+        scipy.special.ndtri(tail) if clusters is None else scipy.special.stdtrit(clusters - 1, tail)
+    )
     low, high = clip
     return max(low, value - quantile * se), min(high, value + quantile * se)
 
@@ -208,7 +210,7 @@ def _logistic_line(label: _Floats, score: _Floats, weight: _Floats) -> tuple[flo
     table = np.column_stack([np.log(clipped / (1 - clipped)), np.ones(len(score))])
     line = np.array([1.0, 0.0])
     for _ in range(_STEPS):
-        chance = expit(table @ line)
+        chance = scipy.special.expit(table @ line)
         gradient = table.T @ (weight * (label - chance))
         curvature = (table * (weight * chance * (1 - chance))[:, None]).T @ table
         if not np.isfinite(curvature).all() or np.linalg.cond(curvature) > _SINGULAR:

@@ -2,14 +2,21 @@
 
 from mlwright.stages.monitoring.drift_store import HOURS_KEPT as HOURS_KEPT
 from mlwright.stages.monitoring.drift_store import OF_REFERENCE as OF_REFERENCE
+from mlwright.stages.monitoring.drift_store import PART_HOURS_KEPT as PART_HOURS_KEPT
 from mlwright.stages.monitoring.drift_store import SERVED as SERVED
 from mlwright.stages.monitoring.drift_store import Reference as Reference
+from mlwright.stages.monitoring.drift_store import count_rows as count_rows
 from mlwright.stages.monitoring.drift_store import get_reference as get_reference
 from mlwright.stages.monitoring.drift_store import list_counts as list_counts
 from mlwright.stages.monitoring.drift_store import list_drift as list_drift
+from mlwright.stages.monitoring.drift_store import list_held_out as list_held_out
+from mlwright.stages.monitoring.drift_store import list_parts_counted as list_parts_counted
+from mlwright.stages.monitoring.drift_store import replace_counts as replace_counts
 from mlwright.stages.monitoring.drift_store import roll_up as roll_up
+from mlwright.stages.monitoring.drift_store import roll_up_parts as roll_up_parts
 from mlwright.stages.monitoring.drift_store import save_counts as save_counts
 from mlwright.stages.monitoring.drift_store import save_drift as save_drift
+from mlwright.stages.monitoring.drift_store import save_held_out as save_held_out
 from mlwright.stages.monitoring.drift_store import save_reference as save_reference
 from mlwright.stages.monitoring.inbox import SavedAlert as SavedAlert
 from mlwright.stages.monitoring.inbox import acknowledge as acknowledge
@@ -18,6 +25,10 @@ from mlwright.stages.monitoring.inbox import get_alert as get_alert
 from mlwright.stages.monitoring.inbox import list_alerts as list_alerts
 from mlwright.stages.monitoring.inbox import resolve as resolve
 from mlwright.stages.monitoring.inbox import save_alert as save_alert
+from mlwright.stages.monitoring.joint_store import list_joint_drift as list_joint_drift
+from mlwright.stages.monitoring.joint_store import save_joint_drift as save_joint_drift
+from mlwright.stages.monitoring.part_store import latest_part_drift as latest_part_drift
+from mlwright.stages.monitoring.part_store import save_part_drift as save_part_drift
 from mlwright.stages.monitoring.performance_store import Granularity as Granularity
 from mlwright.stages.monitoring.performance_store import count_answers as count_answers
 from mlwright.stages.monitoring.performance_store import list_parts as list_parts

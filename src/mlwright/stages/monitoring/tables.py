@@ -56,6 +56,42 @@ drift = Table(
     Column("features", JSON, nullable=False),
 )
 
+joint_drift = Table(
+    "monitoring_joint_drift",
+    metadata,
+    Column("endpoint", String(255), primary_key=True),
+    Column("start_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("measured_at", BigInteger, nullable=False),
+    Column("model_version", String(255), nullable=False),
+    Column("reference_start_at", BigInteger, nullable=False),
+    Column("reference_end_at", BigInteger, nullable=False),
+    Column("numbers", JSON, nullable=False),
+    Column("features", JSON, nullable=False),
+)
+"""All columns together, by a classifier of served and held-out rows."""
+
+part_drift = Table(
+    "monitoring_part_drift",
+    metadata,
+    Column("endpoint", String(255), primary_key=True),
+    Column("start_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", String(600), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("model_version", String(255), nullable=False),
+    Column("reference_start_at", BigInteger, nullable=False),
+    Column("reference_end_at", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("reference_rows", BigInteger, nullable=False),
+    Column("columns_judged", Integer, nullable=False),
+    Column("columns_moved", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("assumption", Text, nullable=False),
+    Column("features", JSON, nullable=False),
+)
+"""Drift of slices and variants; ``features`` are those that moved most in any of them."""
+
 references = Table(
     "monitoring_references",
     metadata,

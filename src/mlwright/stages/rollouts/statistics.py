@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import ceil, exp, inf, log, log1p, sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import betaincc, betaln, gammaln, logsumexp
 
 FIRST_CLUSTERS = 50
 """A confidence sequence says nothing before this many clusters: its guarantee is asymptotic."""
@@ -58,20 +58,30 @@ def log_share_e_value(bad_challenger: int, bad_total: int, share: float) -> floa
     _require_counts(bad_challenger, bad_total, share)
     k, n = bad_challenger, bad_total
     tail = _log_beta_upper_tail(k, n, share)
-    return float(betaln(k + 1, n - k + 1) + tail - log1p(-share) - k * log(share) - (n - k) * log1p(-share))
+    return float(
+        scipy.special.betaln(k + 1, n - k + 1)
+        + tail
+        - log1p(-share)
+        - k * log(share)
+        - (n - k) * log1p(-share)
+    )
 
 
 def _log_beta_upper_tail(k: int, n: int, share: float) -> float:
     """log P(Q > share) for Q ~ Beta(k+1, n−k+1); betaincc underflows where k is far below n·share."""
-    tail = float(betaincc(k + 1, n - k + 1, share))
+    tail = float(scipy.special.betaincc(k + 1, n - k + 1, share))
     if tail > 1e-280:
         return log(tail)
     # The same number as P(Bin(n+1, share) ≤ k); far in the tail its last terms are nearly all of it.
     j = np.arange(max(0, k - _TAIL_TERMS), k + 1)
     terms = (
-        gammaln(n + 2) - gammaln(j + 1) - gammaln(n + 2 - j) + j * log(share) + (n + 1 - j) * log1p(-share)
+        scipy.special.gammaln(n + 2)
+        - scipy.special.gammaln(j + 1)
+        - scipy.special.gammaln(n + 2 - j)
+        + j * log(share)
+        + (n + 1 - j) * log1p(-share)
     )
-    return float(logsumexp(terms))
+    return float(scipy.special.logsumexp(terms))
 
 
 def share_bounds(bad_challenger: int, bad_total: int, alpha: float) -> tuple[float, float]:
@@ -87,16 +97,14 @@ def share_bounds(bad_challenger: int, bad_total: int, alpha: float) -> tuple[flo
     k, n = bad_challenger, bad_total
     if n == 0:
         return 0.0, 1.0
-    from scipy.optimize import brentq  # 0.2 s that most commands do without
-
-    constant = float(betaln(k + 1, n - k + 1)) + log(alpha)
+    constant = float(scipy.special.betaln(k + 1, n - k + 1)) + log(alpha)
 
     def excess(q: float) -> float:
         return constant - k * log(q) - (n - k) * log1p(-q)
 
     middle, tiny = min(max(k / n, 1e-12), 1 - 1e-12), 1e-15
-    lower = float(brentq(excess, tiny, middle)) if k > 0 and excess(tiny) > 0 else 0.0
-    upper = float(brentq(excess, middle, 1 - tiny)) if k < n and excess(1 - tiny) > 0 else 1.0
+    lower = float(scipy.optimize.brentq(excess, tiny, middle)) if k > 0 and excess(tiny) > 0 else 0.0
+    upper = float(scipy.optimize.brentq(excess, middle, 1 - tiny)) if k < n and excess(1 - tiny) > 0 else 1.0
     return lower, upper
 
 
@@ -130,7 +138,12 @@ def srm_log_e_value(counts: Sequence[int], expected: Sequence[float], kappa: flo
         raise ValueError(f"counts {list(counts)} do not go with intended shares {list(expected)}")
     prior = kappa * theta
     posterior = prior + seen
-    ratio = gammaln(posterior).sum() - gammaln(posterior.sum()) - gammaln(prior).sum() + gammaln(prior.sum())
+    ratio = (
+        scipy.special.gammaln(posterior).sum()
+        - scipy.special.gammaln(posterior.sum())
+        - scipy.special.gammaln(prior).sum()
+        + scipy.special.gammaln(prior.sum())
+    )
     return float(ratio - np.dot(seen, np.log(theta)))
 
 

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Final, TypeVar
@@ -52,6 +53,8 @@ from mlwright.stages.serving.segments import (
 
 T = TypeVar("T")
 
+_ALWAYS: Final = ("endpoint", "prediction_id", "event_time", "logged_at", "variant", "served")
+"""What says which rows of the log are one prediction, and whether it is asked for."""
 _TIMES: Final = {PREDICTIONS: "event_time", LABELS: "observed_at"}
 
 
@@ -79,9 +82,16 @@ class PredictionLog:
         self._folder = folder
         self._lock = folder / "lock"
         self._tails = _Tails()
+        self._without: dict[str, set[str]] = {}
+        """By endpoint the segments that have nothing of it."""
 
     def predictions(
-        self, window: Window | None, *, served_only: bool = False, endpoint: str | None = None
+        self,
+        window: Window | None,
+        *,
+        served_only: bool = False,
+        endpoint: str | None = None,
+        columns: Sequence[str] = PREDICTION_COLUMNS,
     ) -> pl.DataFrame:
         """What was predicted, one row a prediction and variant, by event time.
 
@@ -93,17 +103,35 @@ class PredictionLog:
             window: half-open, on event time; None is all of it.
             served_only: leave out rows that a variant scored without answering.
             endpoint: only this endpoint's rows; None where the folder holds one endpoint.
+            columns: those that are asked for, of :data:`PREDICTION_COLUMNS`; fewer are read faster.
         """
-        names = PREDICTION_SCHEMA.names()
+        names = [each for each in PREDICTION_SCHEMA if each in columns or each in _ALWAYS]
         with locked(self._lock, exclusive=False):
             sources = [each.select(names) for each in self._sources(window, ScoredBlock)]
             if not sources:
-                return PREDICTION_SCHEMA.to_frame().select(PREDICTION_COLUMNS)
+                return PREDICTION_SCHEMA.to_frame().select(columns)
             frame = pl.concat(sources).filter(*_inside(window, "event_time", endpoint)).collect()
         frame = last_predictions(frame)
         if served_only:
             frame = frame.filter("served")
-        return frame.select(PREDICTION_COLUMNS).sort("event_time", maintain_order=True)
+        return frame.sort("event_time", maintain_order=True).select(columns)
+
+    def first(self, endpoint: str) -> datetime | None:
+        """The instant of the first event that the endpoint answered; None while there is none.
+
+        Segments never change, so that none is searched twice for an endpoint that is not in it.
+        """
+        without = self._without.setdefault(endpoint, set())
+        at, test = pl.col("event_time"), pl.col("served") & (pl.col("endpoint") == endpoint)
+        with locked(self._lock, exclusive=False):
+            there = self._overlapping(PREDICTIONS, None)
+            segments = [each for each in there if each.path.name not in without]
+            sources = [scan(each.path, PREDICTION_SCHEMA) for each in segments] + self._unsettled(ScoredBlock)
+            starts = pl.collect_all([each.filter(test).select(at.min()) for each in sources])
+        found = [each.item() for each in starts]
+        nothing = (each for each, start in zip(segments, found, strict=False) if start is None)
+        without.update(each.path.name for each in nothing)
+        return min((start for start in found if start is not None), default=None)
 
     def features(self, window: Window | None, *, endpoint: str | None = None) -> pl.DataFrame:
         """What the model saw: ``prediction_id, entity_key, event_time``, a column a feature, by event time.
@@ -266,7 +294,12 @@ class PredictionLog:
         path.rename(target / path.name)
 
     def _sources(self, window: Window | None, kind: type[ScoredBlock]) -> list[pl.LazyFrame]:
-        """Everything that may hold predictions of the window; the shared lock is held.
+        """Everything that may hold predictions of the window; the shared lock is held."""
+        settled = [scan(each.path, PREDICTION_SCHEMA) for each in self._overlapping(PREDICTIONS, window)]
+        return settled + self._unsettled(kind)
+
+    def _unsettled(self, kind: type[ScoredBlock]) -> list[pl.LazyFrame]:
+        """What is in journals and rings; the shared lock is held.
 
         Rings come first: what leaves one while we look is in a journal by then. So a row may come twice, never not
         at all.
@@ -276,8 +309,7 @@ class PredictionLog:
             for path in sorted((self._folder / "ring").glob("*.ring"))
             for block in _decode(pending(path), Damage(), kind)
         ]
-        sources = [scan(each.path, PREDICTION_SCHEMA) for each in self._overlapping(PREDICTIONS, window)]
-        sources += [
+        sources = [
             frame.lazy()
             for path in self._journals(PREDICTIONS)
             for frame in self._tails.read(path, kind, prediction_frame)

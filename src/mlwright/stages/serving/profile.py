@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import scipy
 
 from mlwright.model.profiles import MOST_SAMPLES, Advice, Line, LoadPoint, Samples, Scalability
 from mlwright.stages.serving.batching import INLINE_S, LOOP_S
@@ -69,12 +70,10 @@ def fit_scalability(points: Sequence[LoadPoint]) -> Scalability | None:
     used = [each for each in points if each.rate > 0]
     if len({each.connections for each in used}) < 3:
         return None
-    from scipy.optimize import least_squares, nnls  # costs 0.3 s
-
     n = np.array([each.connections for each in used], dtype=float)
     rates = np.array([each.rate for each in used])
     terms = np.column_stack([np.ones_like(n), n - 1.0, n * (n - 1.0)])
-    start, _ = nnls(terms * (rates / n)[:, None], np.ones_like(n))
+    start, _ = scipy.optimize.nnls(terms * (rates / n)[:, None], np.ones_like(n))
     gamma = 1.0 / start[0] if start[0] > 0 else float(rates.max())
     first = [gamma, start[1] * gamma, start[2] * gamma]
 
@@ -84,7 +83,7 @@ def fit_scalability(points: Sequence[LoadPoint]) -> Scalability | None:
         wrong: np.ndarray = said / rates - 1.0
         return wrong
 
-    done = least_squares(
+    done = scipy.optimize.least_squares(
         errors,
         first,
         bounds=([1e-12, 0.0, 0.0], [np.inf] * 3),

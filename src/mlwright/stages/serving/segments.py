@@ -23,6 +23,8 @@ from mlwright.stages.serving.frames import stacked
 _NAME: Final = re.compile(r"(-?\d+)-(-?\d+)-(\d+)-(.+)\.parquet")
 SMALL_ROWS: Final = 20_000
 """A segment below this many rows is merged with its neighbours."""
+_GROUP_ROWS: Final = 16_384
+"""Rows that are skipped or decoded together: a reader of one day does not decode what a segment has of all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def stage_segment(folder: Path, frame: pl.DataFrame, name: str, time: str) -> tu
     times = frame[time].to_physical().to_numpy()
     target = folder / f"{times.min()}-{times.max()}-{frame.height}-{name}.parquet"
     temporary = folder / f".{target.name}.tmp"
-    frame.write_parquet(temporary, compression="zstd", statistics=True)
+    frame.write_parquet(temporary, compression="zstd", statistics=True, row_group_size=_GROUP_ROWS)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     return temporary, target

@@ -65,9 +65,9 @@ def _packages() -> dict[str, str]:
     found: dict[str, str] = {}
     for each in distributions():
         # A half-removed package has no name; the first of two on the path is the one that is imported.
-        name = each.metadata["Name"]
-        if name:
-            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), each.version or "unknown")
+        said = each.metadata  # read and parsed at each asking
+        if name := said["Name"]:
+            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), said["Version"] or "unknown")
     return dict(sorted(found.items()))
 
 

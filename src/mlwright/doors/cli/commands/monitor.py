@@ -9,12 +9,16 @@ import click
 from rich.console import Group, RenderableType
 
 from mlwright.doors.cli.door import Door, command
+from mlwright.doors.cli.jointly import jointly
+from mlwright.doors.cli.parted import parted
 from mlwright.doors.cli.quality import Monitored, monitored, write_rows
 from mlwright.doors.cli.served_data import served_data
 from mlwright.doors.cli.show import table
 from mlwright.errors import UsageError
 from mlwright.model.checking import DataQuality
+from mlwright.model.joint_drift import JointDrift
 from mlwright.model.monitoring import DriftReport, Performance
+from mlwright.model.part_drift import DriftByPart
 from mlwright.model.settings import EndpointSettings, LabelSettings
 from mlwright.model.windows import Window
 
@@ -25,14 +29,24 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"])
     "monitor",
     example="mlwright monitor churn --by month\nmlwright monitor churn --slices --drift\n"
     "mlwright monitor churn --from 2025-04-01 --to 2025-05-01\n"
+    "mlwright monitor churn --drift --joint --from 2025-04-01 --to 2025-04-08\n"
     "mlwright monitor churn --by month --export quality.csv",
 )
 @click.argument("endpoint")
 @click.option(
     "--by", type=click.Choice(["day", "month"]), default="day", show_default=True, help="Kept windows."
 )
-@click.option("--slices", is_flag=True, help="Slices and variants of the latest window, too.")
-@click.option("--drift", is_flag=True, help="Drift of each feature in the latest window, too.")
+@click.option(
+    "--slices",
+    is_flag=True,
+    help="Slices and variants of the latest window, too; with --drift also what moved in which.",
+)
+@click.option("--drift", is_flag=True, help="Drift in the latest window, too: of each feature, and jointly.")
+@click.option(
+    "--joint",
+    is_flag=True,
+    help="With --drift: compare all features together now, over the window or a week.",
+)
 @click.option("--data", is_flag=True, help="Contract, freshness, volume and skew of what was served, too.")
 @click.option("--update", is_flag=True, help="First evaluate the days whose labels have matured.")
 @click.option("--from", "start", type=_DAY, help="Evaluate one window of your own instead; UTC.")
@@ -49,6 +63,7 @@ def monitor(
     by: Literal["day", "month"],
     slices: bool,
     drift: bool,
+    joint: bool,
     data: bool,
     update: bool,
     start: datetime | None,
@@ -60,11 +75,16 @@ def monitor(
     Days whose labels are not due yet are shown as young and judged by nobody. Expected values are estimates without
     labels.
     """
+    if joint and not drift:
+        raise UsageError(
+            "--joint goes with --drift", next_command=f"mlwright monitor {endpoint} --drift --joint"
+        )
     watch = door.platform.watch
     settings = door.platform.parts.endpoint(endpoint)
     _require_label(settings)
     if update:
         watch.watch(endpoint)
+        door.platform.shifting.look(endpoint)
     window = _window(start, end)
     measured = (watch.window(endpoint, window),) if window else watch.performance(endpoint, by)
     parts: tuple[Performance, ...] = ()
@@ -83,10 +103,12 @@ def monitor(
             maturity=watch.maturity(endpoint) if unripe else None,
             verdict=verdict.summary if verdict else None,
             drift=_moved(door, endpoint, window) if drift else (),
+            drift_by_part=_parted(door, endpoint, window) if drift and slices else None,
+            joint=_jointly(door, endpoint, window, now=joint) if drift else None,
             data=_served(door, endpoint, window) if data else None,
             metric=settings.monitor.metric,
         ),
-        _monitored,
+        lambda found: _monitored(found, endpoint, parts=drift and slices),
     )
 
 
@@ -96,6 +118,18 @@ def _moved(door: Door, endpoint: str, window: Window | None) -> tuple[DriftRepor
         return drifting.drift(endpoint)
     report = drifting.between(endpoint, window)
     return (report,) if report is not None else ()
+
+
+def _parted(door: Door, endpoint: str, window: Window | None) -> DriftByPart | None:
+    return door.platform.drifting.by_part(endpoint, window)
+
+
+def _jointly(door: Door, endpoint: str, window: Window | None, *, now: bool) -> tuple[JointDrift, ...] | None:
+    """What was kept; where somebody asks for it now, that window alone; None for a window nobody asked it of."""
+    shifting = door.platform.shifting
+    if now:
+        return (shifting.compare(endpoint, window),)
+    return shifting.kept(endpoint) if window is None else None
 
 
 def _served(door: Door, endpoint: str, window: Window | None) -> DataQuality | None:
@@ -122,13 +156,17 @@ def _latest(parts: Sequence[Performance]) -> tuple[Performance, ...]:
     return tuple(each for each in parts if each.window.start == last)
 
 
-def _monitored(found: Monitored) -> RenderableType:
-    parts: list[RenderableType] = [monitored(found)]
+def _monitored(found: Monitored, endpoint: str, *, parts: bool) -> RenderableType:
+    shown: list[RenderableType] = [monitored(found)]
     if found.drift:
-        parts.append(_drift(found.drift[-1]))
+        shown.append(_drift(found.drift[-1]))
+    if parts:
+        shown.append(parted(found.drift_by_part))
+    if found.joint is not None:
+        shown.append(jointly(found.joint, endpoint))
     if found.data is not None:
-        parts.append(served_data(found.data))
-    return Group(*parts)
+        shown.append(served_data(found.data))
+    return Group(*shown)
 
 
 def _drift(report: DriftReport) -> RenderableType:

@@ -64,6 +64,11 @@ def _drifted(platform: Platform, asked: Asked) -> object:
     return platform.drifting.between(endpoint, window)
 
 
+def _jointly(platform: Platform, asked: Asked) -> object:
+    endpoint, window = platform.parts.endpoint(asked.path["endpoint"]).name, asked.window()
+    return platform.shifting.compare(endpoint, window) if window else platform.shifting.kept(endpoint)
+
+
 def _pipelines(platform: Platform, asked: Asked) -> object:
     return [
         {"name": name, "about": (found.function.__doc__ or "").strip()}
@@ -112,6 +117,8 @@ READS: Final[Mapping[str, Reading]] = {
     "/monitor/{endpoint}/verdict": lambda p, a: p.watch.verdict(p.parts.endpoint(a.path["endpoint"]).name),
     "/quality/{endpoint}": _quality,
     "/drift/{endpoint}/window": _drifted,
+    "/drift/{endpoint}/parts": lambda p, a: p.drifting.by_part(a.path["endpoint"], a.window()),
+    "/drift/{endpoint}/joint": _jointly,
     "/drift/{endpoint}": lambda p, a: p.drifting.drift(p.parts.endpoint(a.path["endpoint"]).name),
     "/slo": lambda p, a: p.objectives.status(a.query.get("endpoint")),
     "/diagnoses": lambda p, a: p.diagnosing.diagnoses(a.query.get("endpoint"), limit=a.limit(20)),
@@ -191,7 +198,13 @@ def _advance(control: Control, asked: Asked) -> "Future[object]":
 
 def _watch(control: Control, asked: Asked) -> "Future[object]":
     endpoint = control.platform.parts.endpoint(asked.path["endpoint"]).name
-    return control.turns.ask(f"watching {endpoint}", lambda: control.platform.watch.watch(endpoint))
+
+    def work() -> object:
+        watched = control.platform.watch.watch(endpoint)
+        control.platform.shifting.look(endpoint)
+        return watched
+
+    return control.turns.ask(f"watching {endpoint}", work)
 
 
 def _diagnose(control: Control, asked: Asked) -> "Future[object]":
