@@ -34,8 +34,8 @@ LEVELS = (3, 5, 8, 12, 20, 30, 50, 100, 200, 500)
 PACKAGES = {
     "evidently": ("evidently==0.7.23", "pandas<3", "pyarrow"),
     "nannyml": ("nannyml==0.13.1", "statsmodels", "pandas<3", "pyarrow"),
-    "whylogs": ("whylogs==1.6.4", "numpy<2", "pandas<2.3", "setuptools<81", "pyarrow<20"),
-    "alibi": ("alibi-detect==0.13.0", "pandas<3", "pyarrow"),
+    "whylogs": ("whylogs==1.6.4", "numpy<2", "pandas<2.3", "setuptools<81", "pyarrow<20", "ipython"),
+    "alibi": ("alibi-detect==0.13.0", "pandas<3", "pyarrow<20"),
 }
 MOVED = frozenset({"n2", "n3", "n4", "n5", "n6", "c1", "c2", "c3"})
 """What a person would want to hear of; .02 and .05 sd and one point of mass may be told or not."""

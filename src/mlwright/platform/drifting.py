@@ -7,7 +7,7 @@ and the counts are kept. Every window is then a sum of counts.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 
 import polars as pl
@@ -17,12 +17,13 @@ from mlwright.model.ids import EndpointName
 from mlwright.model.monitoring import DriftReport
 from mlwright.model.part_drift import DriftByPart
 from mlwright.model.registry import ModelVersion
-from mlwright.model.windows import Window
+from mlwright.model.windows import Window, day_start
 from mlwright.platform.importance import importance_of
-from mlwright.platform.logged import Logged
+from mlwright.platform.logged import Logged, first_day
 from mlwright.platform.parted_drift import Champion, PartedDrift
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
+from mlwright.stages.ledger import store as ledger
 from mlwright.stages.monitoring import store as monitoring
 from mlwright.stages.monitoring.apart import Counted, count_apart, variant_labels
 from mlwright.stages.monitoring.counting import sketch
@@ -34,6 +35,8 @@ SCORE = "score"
 """What the prediction is called among the columns."""
 _DAY = timedelta(days=1)
 _YEAR_AND_MORE = timedelta(days=372)
+_DAYS_A_LOOK = 31
+"""Days that are compared and kept in one transaction."""
 _WEIGHT = "weight"
 _AT = "event_time"
 _ANSWERED = (SCORE, _WEIGHT, "variant", "model_version")
@@ -68,6 +71,25 @@ class DriftJourney:
         """The kept drift reports, oldest first."""
         with self._parts.read() as tx:
             return tuple(monitoring.list_drift(tx, EndpointName(endpoint)))
+
+    def look(self, endpoint: str) -> tuple[DriftReport, ...]:
+        """Compare each day (UTC) that has ended since the last look, once, and keep what was found.
+
+        It waits for no label. After a long absence the days are kept a few weeks at a time, so that a look that is
+        interrupted goes on where it was.
+        """
+        start, through = self._looked_through(endpoint), day_start(self._parts.clock.now())
+        if start is None or start >= through:
+            return ()
+        logged = Logged(self._parts.log, endpoint, Window(start=start, end=through))
+        days, found = logged.days(), list[DriftReport]()
+        for first in range(0, len(days), _DAYS_A_LOOK):
+            some = days[first : first + _DAYS_A_LOOK]
+            reports = self.measure(endpoint, some, logged=logged)
+            self._keep(endpoint, reports, some[-1].end)
+            found += reports
+        self._keep(endpoint, (), through)
+        return tuple(found)
 
     def measure(
         self,
@@ -148,6 +170,21 @@ class DriftJourney:
             if known
             else None
         )
+
+    def _looked_through(self, endpoint: str) -> datetime | None:
+        """The end of the last day that was compared, or the first day that there is anything to compare on."""
+        with self._parts.read() as tx:
+            mark = ledger.get_mark(tx, f"drift:{endpoint}")
+        if mark:
+            return datetime.fromisoformat(mark)
+        kept = self.drift(endpoint)  # by an earlier mlwright, which left no mark
+        return kept[-1].window.end if kept else first_day(self._parts, endpoint)
+
+    def _keep(self, endpoint: str, reports: Sequence[DriftReport], through: datetime) -> None:
+        with self._parts.write() as tx:
+            for report in reports:
+                monitoring.save_drift(tx, report)
+            ledger.set_mark(tx, f"drift:{endpoint}", through.isoformat())
 
     def _keep_parts(
         self, endpoint: str, known: _Known, last: Window, importance: Mapping[str, float] | None

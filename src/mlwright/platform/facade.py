@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mlwright.model.joint_drift import JointDrift
 from mlwright.model.ledger import Decision
+from mlwright.model.monitoring import DriftReport
 from mlwright.model.rollouts import Rollout
 from mlwright.platform.alerting import AlertJourney
 from mlwright.platform.checking import CheckJourney
@@ -34,6 +35,7 @@ class Tick:
     watched: Watched
     rollout: Rollout | None
     decision: Decision | None
+    drift: tuple[DriftReport, ...] = ()
     joint: tuple[JointDrift, ...] = ()
 
 
@@ -53,7 +55,7 @@ class Platform:
         self.checking = CheckJourney(parts, self.data, self.alerting)
         self.drifting = DriftJourney(parts, self.releases)
         self.shifting = JointDriftJourney(parts, self.releases)
-        self.watch = WatchJourney(parts, self.releases, self.drifting, self.alerting)
+        self.watch = WatchJourney(parts, self.releases, self.alerting)
         self.retraining = RetrainJourney(parts, self.training, self.releases, self.rollouts)
         self.diagnosing = DiagnoseJourney(parts, self.releases, self.data)
         self.records = RecordsJourney(parts)
@@ -74,8 +76,11 @@ class Platform:
                 self.watch.lost(each.name)
                 self.checking.look(each.name)
                 self.objectives.look(each.name)
+                moved = self.drifting.look(each.name)
                 if each.label is not None:  # of others nothing becomes known of their quality
-                    turns.append(self._turn(each.name))
+                    turns.append(self._turn(each.name, moved))
+                else:
+                    self.shifting.look(each.name)
             except Exception as trouble:  # noqa: BLE001 - raised below
                 troubles.append(trouble)
         self.alerting.escalate()
@@ -85,10 +90,11 @@ class Platform:
             raise troubles[0]
         return tuple(turns)
 
-    def _turn(self, endpoint: str) -> Tick:
+    def _turn(self, endpoint: str, moved: tuple[DriftReport, ...]) -> Tick:
         return Tick(
             endpoint=endpoint,
             watched=self.watch.watch(endpoint),
+            drift=moved,
             rollout=self.rollouts.advance(endpoint),
             decision=self.retraining.consider(endpoint),
             joint=self.shifting.look(endpoint),  # context, so it comes last

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import polars as pl
-
 from mlwright.model.ids import EndpointName
-from mlwright.model.monitoring import Alert, DriftReport, MaturityCurve, Performance
+from mlwright.model.monitoring import Alert, MaturityCurve, Performance
 from mlwright.model.windows import Window, day_start, month_start
 from mlwright.platform.alerting import AlertJourney
-from mlwright.platform.drifting import DriftJourney
-from mlwright.platform.logged import Logged
+from mlwright.platform.logged import Logged, days_of, first_day
 from mlwright.platform.parts import Parts
 from mlwright.platform.realising import Realised
 from mlwright.platform.releases import ReleaseJourney
@@ -44,19 +41,15 @@ class Watched:
 
     days: tuple[Performance, ...]
     months: tuple[Performance, ...]
-    drift: tuple[DriftReport, ...]
     alerts: tuple[Alert, ...]
 
 
 class WatchJourney:
     """Looks at what endpoints answered, once the truth about it is known."""
 
-    def __init__(
-        self, parts: Parts, releases: ReleaseJourney, drifting: DriftJourney, alerting: AlertJourney
-    ) -> None:
+    def __init__(self, parts: Parts, releases: ReleaseJourney, alerting: AlertJourney) -> None:
         self._parts = parts
         self._releases = releases
-        self._drifting = drifting
         self._alerting = alerting
         self._realised = Realised(parts, releases)
 
@@ -72,21 +65,18 @@ class WatchJourney:
         start = self._watched_through(endpoint)
         through = day_start(now - settings.truth.horizon)
         if start is None or start >= through:
-            return Watched(days=(), months=(), drift=(), alerts=())
+            return Watched(days=(), months=(), alerts=())
         logged = Logged(self._parts.log, endpoint, Window(start=start, end=through))
-        todo = self._busy_days(logged)
+        todo = logged.days()
         # Mostly that is one day, which is read once; of a long absence it is the last one.
         logged = logged.of(todo[-1]) if todo else logged
         days: list[Performance] = []
-        reports: list[DriftReport] = []
         for first in range(0, len(todo), _DAYS_A_LOOK):
             self._mark(endpoint, days)
-            results, moved = self._look(endpoint, todo[first : first + _DAYS_A_LOOK], now, logged)
-            days += results
-            reports += moved
+            days += self._measure(endpoint, todo[first : first + _DAYS_A_LOOK], now, "day", logged)
         months = self._months(endpoint, now)
-        alerts = self._decide(endpoint, days, reports, now, logged) if days else ()
-        return Watched(days=tuple(days), months=months, drift=tuple(reports), alerts=alerts)
+        alerts = self._decide(endpoint, days, now, logged) if days else ()
+        return Watched(days=tuple(days), months=months, alerts=alerts)
 
     def lost(self, endpoint: str) -> tuple[Alert, ...]:
         """Look whether predictions were answered that the log did not take; returns the alerts that changed."""
@@ -139,7 +129,7 @@ class WatchJourney:
         now = self._parts.clock.now()
         window = Window(start=day_start(now - horizon), end=day_start(now) + timedelta(days=1))
         answers = self._realised.answers(endpoint, window, now)
-        days = [day for day in _days_of(answers.served) if self._realised.immature(answers, day)]
+        days = [day for day in days_of(answers.served) if self._realised.immature(answers, day)]
         if not days:
             return ()
         curve = self._realised.curve(endpoint, now)
@@ -159,24 +149,7 @@ class WatchJourney:
         """The end of the last day that was evaluated, or the first day that there is anything to evaluate on."""
         with self._parts.read() as tx:
             mark = ledger.get_mark(tx, f"watched:{endpoint}")
-        return datetime.fromisoformat(mark) if mark else self._first_day(endpoint)
-
-    def _busy_days(self, logged: Logged) -> tuple[Window, ...]:
-        """The days (UTC) on which the endpoint answered something. The window begins and ends at midnight."""
-        if logged.window.end - logged.window.start <= timedelta(days=1):
-            return _days_of(logged.served)
-        return _days_of(logged.instants)
-
-    def _look(
-        self, endpoint: str, todo: Sequence[Window], now: datetime, logged: Logged
-    ) -> tuple[tuple[Performance, ...], tuple[DriftReport, ...]]:
-        """Evaluate some days and keep the results."""
-        days = self._measure(endpoint, todo, now, "day", logged)
-        reports = self._drifting.measure(endpoint, todo, logged=logged)
-        with self._parts.write() as tx:
-            for report in reports:
-                monitoring.save_drift(tx, report)
-        return days, reports
+        return datetime.fromisoformat(mark) if mark else first_day(self._parts, endpoint)
 
     def _measure(
         self,
@@ -222,31 +195,17 @@ class WatchJourney:
         self,
         endpoint: str,
         days: Sequence[Performance],
-        reports: Sequence[DriftReport],
         now: datetime,
         logged: Logged,
     ) -> tuple[Alert, ...]:
-        """Let the rules look at the days up to the last one, and open or close alerts."""
+        """Let the rules look at the days up to the last one, and open or close alerts; drift of that day is context."""
         decisions = self._judge(endpoint, days, now, logged)
-        context = context_of(reports[-1]) if reports else {}
+        last = days[-1].window
         with self._parts.write() as tx:
-            ledger.set_mark(tx, f"watched:{endpoint}", days[-1].window.end.isoformat())
+            moved = monitoring.list_drift(tx, EndpointName(endpoint), since=last.start, until=last.end)
+            context = context_of(moved[-1]) if moved else {}
+            ledger.set_mark(tx, f"watched:{endpoint}", last.end.isoformat())
             return self._alerting.act(tx, decisions, context, now)
-
-    def _first_day(self, endpoint: str) -> datetime | None:
-        """The day of the endpoint's first prediction, found once and kept."""
-        name = f"first-day:{endpoint}"
-        with self._parts.read() as tx:
-            mark = ledger.get_mark(tx, name)
-        if mark:
-            return datetime.fromisoformat(mark)
-        first = self._parts.log.first(endpoint)
-        if first is None:
-            return None
-        day = day_start(first)
-        with self._parts.write() as tx:
-            ledger.set_mark(tx, name, day.isoformat())
-        return day
 
     def _evaluate(
         self, endpoint: str, window: Window, now: datetime, *, monitored_only: bool = False
@@ -286,7 +245,7 @@ class WatchJourney:
         champion = self._releases.status(endpoint).champion
         with self._parts.read() as tx:
             since = ledger.get_mark(tx, f"champion-since:{endpoint}")
-        start = max(last.end - settings.monitor.window, self._first_day(endpoint) or last.start)
+        start = max(last.end - settings.monitor.window, first_day(self._parts, endpoint) or last.start)
         if since:
             start = max(start, day_start(datetime.fromisoformat(since)))
         if champion is None or last.end - start < _SETTLED:
@@ -298,9 +257,3 @@ class WatchJourney:
             reference_of=words,
             settings=settings.monitor,
         )
-
-
-def _days_of(answered: pl.DataFrame) -> tuple[Window, ...]:
-    """The days (UTC) of some answers."""
-    midnights = answered["event_time"].dt.truncate("1d").unique().sort()
-    return tuple(Window(start=day, end=day + timedelta(days=1)) for day in midnights)

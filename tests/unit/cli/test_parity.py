@@ -82,6 +82,7 @@ REACHED = {
     "scoring.consume": "predict",
     "watch.watch": "monitor",
     "watch.window": "monitor",
+    "drifting.look": "monitor",
     "watch.performance": "monitor",
     "watch.slices": "monitor",
     "watch.young": "monitor",

@@ -188,6 +188,9 @@ def test_commands_of_an_endpoint_that_nobody_labels(bare) -> None:
     assert "label" in said["next"]
     assert bare.json("tick") == []
     assert "no endpoint has a label" in bare("tick").stdout
+    shown = bare.json("monitor", "rules", "--drift", "--data", "--update")
+    assert (shown["performance"], shown["drift"], shown["metric"]) == ([], [], None)
+    assert "nothing is known of its quality" in bare("monitor", "rules", "--drift").stdout
     assert bare.json("withdraw", "rules")["variants"] == []
     assert "out of service" in bare("endpoints").stdout
     for command in (["doctor"], ["assess"], ["alerts"], ["decisions"], ["models", "card", "rules/1"]):

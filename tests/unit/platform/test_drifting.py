@@ -17,7 +17,7 @@ def served(released):
     released.serve(OPEN, 4)
     released.serve(OPEN + 4 * DAY, 4, shift=3.0)
     released.wind(OPEN + 8 * DAY + 13 * HOUR)
-    released.platform.watch.watch("delay")
+    released.platform.drifting.look("delay")
     return released
 
 

@@ -35,12 +35,18 @@ def test_a_day_is_read_once_in_a_turn(released) -> None:
     released.change(retrain=None)
     released.serve(OPEN, 2)
     log = CountingLog(released.root / "log")
-    watch = Platform(replace(released.platform.parts, log=log)).watch
+    platform = Platform(replace(released.platform.parts, log=log))
+    watch = platform.watch
     released.wind(OPEN + DAY + timedelta(hours=13))
     (day,) = watch.watch("delay").days
     assert (day.predictions, log.reads) == (150, {"predictions": 1, "features": 1})
     released.clock.advance(timedelta(minutes=1))
     assert watch.watch("delay").days == ()
+    assert log.reads.total() == 2
+    log.reads.clear()
+    assert len(platform.drifting.look("delay")) == 1
+    assert log.reads == {"predictions": 1, "features": 1}
+    assert platform.drifting.look("delay") == ()
     assert log.reads.total() == 2
 
 

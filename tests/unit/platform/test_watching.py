@@ -11,6 +11,8 @@ from mlwright.errors import Conflict, NotFound
 from mlwright.model.metrics import METRICS
 from mlwright.model.monitoring import AlertLevel, AlertState
 from mlwright.model.watch_settings import MonitorSettings, ValueSettings
+from mlwright.model.windows import Window
+from mlwright.stages.monitoring import store as monitoring
 from mlwright.stages.monitoring.alerts import AlertAction
 from mlwright.stages.monitoring.tables import performance
 from mlwright.stages.registry import tables as registry_tables
@@ -46,7 +48,7 @@ def states(project) -> list[tuple[str, AlertState]]:
 
 def test_before_the_first_answer_there_is_nothing_to_watch(watched) -> None:
     seen = watched.platform.watch.watch("delay")
-    assert (seen.days, seen.months, seen.drift, seen.alerts) == ((), (), (), ())
+    assert (seen.days, seen.months, seen.alerts) == ((), (), ())
 
 
 def test_a_day_is_evaluated_when_its_labels_are_due_and_only_once(watched) -> None:
@@ -102,9 +104,10 @@ def test_after_a_long_absence_everything_is_made_up_for(watched) -> None:
     seen = watched.platform.watch.watch("delay")
     assert [(each.window.start - OPEN).days for each in seen.days] == list(range(40))
     assert [f"{each.window.start:%b}" for each in seen.months] == ["Mar", "Apr"]
-    assert len(seen.drift) == 40
+    assert len(watched.platform.drifting.look("delay")) == 40
     watched.open()
     assert watched.platform.watch.watch("delay").days == ()
+    assert watched.platform.drifting.look("delay") == ()
     assert len(watched.platform.watch.performance("delay")) == 40
 
 
@@ -118,6 +121,29 @@ def test_drift_is_measured_and_never_alarms_by_itself(watched) -> None:
     assert moved["x"] > 2.0
     assert moved["wind"] < 0.3
     assert states(watched) == []
+
+
+def test_drift_waits_for_no_label(watched) -> None:
+    watched.serve(OPEN, 3, shift=3.0)
+    watched.wind(OPEN + 2 * DAY + HOUR)  # labels are due 12 hours after
+    (turn,) = watched.platform.tick()
+    assert [each.window.start for each in turn.drift] == [OPEN, OPEN + DAY]
+    assert [each.window.start for each in turn.watched.days] == [OPEN]
+    watched.clock.advance(HOUR)
+    (turn,) = watched.platform.tick()
+    assert turn.drift == ()
+    watched.clock.advance(DAY)
+    (turn,) = watched.platform.tick()
+    assert [each.window.start for each in turn.drift] == [OPEN + 2 * DAY]
+
+
+def test_days_that_an_earlier_mlwright_compared_are_not_compared_again(watched) -> None:
+    watched.serve(OPEN, 3)
+    watched.wind(OPEN + 4 * DAY)
+    earlier = watched.platform.drifting.measure("delay", [Window(start=OPEN + DAY, end=OPEN + 2 * DAY)])
+    with watched.platform.parts.write() as tx:
+        monitoring.save_drift(tx, *earlier)
+    assert [each.window.start for each in watched.platform.drifting.look("delay")] == [OPEN + 2 * DAY]
 
 
 def test_decay_pages_somebody_with_what_it_rests_on(decayed) -> None:

@@ -42,11 +42,14 @@ class Monitored:
     drift_by_part: DriftByPart | None = None
     joint: tuple[JointDrift, ...] | None = None
     data: DataQuality | None = None
-    metric: str = "auc"
+    metric: str | None = "auc"
+    """None: it has no label."""
 
 
 def monitored(found: Monitored) -> RenderableType:
     """Windows with their main metrics, the latest one in full, and what is not ripe yet."""
+    if found.metric is None:
+        return Text("it has no label: nothing is known of its quality")
     shown: list[RenderableType] = [
         _windows(
             (*found.performance, *found.young),

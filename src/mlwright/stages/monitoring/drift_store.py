@@ -66,13 +66,15 @@ def save_drift(tx: Connection, report: DriftReport) -> None:
 
 
 def list_drift(
-    tx: Connection, endpoint: EndpointName, since: datetime | None = None
+    tx: Connection, endpoint: EndpointName, since: datetime | None = None, until: datetime | None = None
 ) -> tuple[DriftReport, ...]:
-    """All reports in order of time, those that start at ``since`` or later."""
+    """All reports in order of time, those that start at ``since`` or later and end at ``until`` or before."""
     table = tables.drift
     wanted = select(table).where(table.c.endpoint == endpoint)
     if since is not None:
         wanted = wanted.where(table.c.start_at >= to_micros(since))
+    if until is not None:
+        wanted = wanted.where(table.c.end_at <= to_micros(until))
     return tuple(
         report_of(
             EndpointName(row.endpoint),

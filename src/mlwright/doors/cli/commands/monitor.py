@@ -1,6 +1,7 @@
 """``monitor``: realised quality and drift."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -73,19 +74,52 @@ def monitor(
     """Show an endpoint's realised quality over time, on labels that have matured.
 
     Days whose labels are not due yet are shown as young and judged by nobody. Expected values are estimates without
-    labels.
+    labels. Drift and data quality wait for no label, and an endpoint without one has them too.
     """
     if joint and not drift:
         raise UsageError(
             "--joint goes with --drift", next_command=f"mlwright monitor {endpoint} --drift --joint"
         )
-    watch = door.platform.watch
     settings = door.platform.parts.endpoint(endpoint)
-    _require_label(settings)
     if update:
-        watch.watch(endpoint)
+        door.platform.drifting.look(endpoint)
+        if settings.label is not None:
+            door.platform.watch.watch(endpoint)
         door.platform.shifting.look(endpoint)
     window = _window(start, end)
+    if settings.label is None and (drift or data) and target is None:
+        quality = Monitored(performance=(), metric=None)
+    else:
+        quality = _quality(door, settings, window, by, slices=slices, target=target)
+    door.show(
+        replace(
+            quality,
+            drift=_moved(door, endpoint, window) if drift else (),
+            drift_by_part=_parted(door, endpoint, window) if drift and slices else None,
+            joint=_jointly(door, endpoint, window, now=joint) if drift else None,
+            data=_served(door, endpoint, window) if data else None,
+        ),
+        lambda found: _monitored(found, endpoint, parts=drift and slices),
+    )
+
+
+def _quality(
+    door: Door,
+    settings: EndpointSettings,
+    window: Window | None,
+    by: Literal["day", "month"],
+    *,
+    slices: bool,
+    target: Path | None,
+) -> Monitored:
+    """What is known of an endpoint's quality, written to a file too where one is named.
+
+    Raises:
+        UsageError: nothing is known of an endpoint without a label; or the file cannot be written.
+    """
+    _require_label(settings)
+    watch = door.platform.watch
+    endpoint = settings.name
     measured = (watch.window(endpoint, window),) if window else watch.performance(endpoint, by)
     parts: tuple[Performance, ...] = ()
     if slices or target is not None:
@@ -95,20 +129,13 @@ def monitor(
     young = () if window else watch.young(endpoint)
     unripe = bool(young) or (window is not None and not measured[0].matured)
     verdict = None if window else watch.verdict(endpoint)
-    door.show(
-        Monitored(
-            performance=measured,
-            young=young,
-            slices=_latest(parts) if slices else (),
-            maturity=watch.maturity(endpoint) if unripe else None,
-            verdict=verdict.summary if verdict else None,
-            drift=_moved(door, endpoint, window) if drift else (),
-            drift_by_part=_parted(door, endpoint, window) if drift and slices else None,
-            joint=_jointly(door, endpoint, window, now=joint) if drift else None,
-            data=_served(door, endpoint, window) if data else None,
-            metric=settings.monitor.metric,
-        ),
-        lambda found: _monitored(found, endpoint, parts=drift and slices),
+    return Monitored(
+        performance=measured,
+        young=young,
+        slices=_latest(parts) if slices else (),
+        maturity=watch.maturity(endpoint) if unripe else None,
+        verdict=verdict.summary if verdict else None,
+        metric=settings.monitor.metric,
     )
 
 

@@ -200,6 +200,7 @@ def _watch(control: Control, asked: Asked) -> "Future[object]":
     endpoint = control.platform.parts.endpoint(asked.path["endpoint"]).name
 
     def work() -> object:
+        control.platform.drifting.look(endpoint)
         watched = control.platform.watch.watch(endpoint)
         control.platform.shifting.look(endpoint)
         return watched
