@@ -31,7 +31,7 @@ def test_a_channel_is_tried(written) -> None:
         '[[notify]]\nkind = "webhook"\nname = "hook"\nurl = "http://127.0.0.1:9/T0KEN"\n'
     )
     toml.write_text(toml.read_text(encoding="utf-8") + more, encoding="utf-8")
-    assert written.json("alerts", "test", "book")["said"] == "1 lines written"
+    assert written.json("alerts", "test", "book")["said"] == "1 line written"
     record = json.loads(
         (written.folder / ".mlwright" / "alerts.log").read_text(encoding="utf-8").splitlines()[-1]
     )

@@ -35,4 +35,4 @@ class LogNotifier:
             if written != len(line):
                 raise OSError(f"{self._path}: only {written} of {len(line)} bytes were written")
             os.fsync(file.fileno())
-        return f"{len(news)} lines written"
+        return f"{len(news)} line{'s' * (len(news) != 1)} written"
