@@ -144,7 +144,9 @@ def main() -> None:
                 rows.append(told(name, count_of, each, mine))
     note = (
         f"Medians of {ROUNDS} runs. Time of the work alone, both tables in memory; import and reading are left out. "
-        "n0, n1 and c0 (0.02 and 0.05 sd, one point of mass) may be told or not."
+        "n0, n1 and c0 (0.02 and 0.05 sd, one point of mass) may be told or not. Ours calls nothing moved below a "
+        "PSI of 0.02 (0.14 sd), by rule: that is what it misses. Ours sketches the reference anew in each run; "
+        "in use it is kept."
     )
     write(Result(name="drift_peers", title="Drift of 30 columns beside four libraries", note=note, rows=rows))
 
