@@ -33,11 +33,6 @@ class PartDrift:
         found = [each for each in self.features if each.moved]
         return tuple(sorted(found, key=lambda each: (-(each.score or float("inf")), each.column)))
 
-    @property
-    def is_variant(self) -> bool:
-        """Whether it is who answered, and no slice."""
-        return self.part.startswith("variant=")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftByPart:

@@ -20,6 +20,7 @@ from mlwright.model.monitoring import Estimate
 from mlwright.model.registry import ModelVersion
 from mlwright.model.settings import EndpointSettings
 from mlwright.model.windows import Window, day_start
+from mlwright.platform.logged import Logged
 from mlwright.platform.parts import Parts
 from mlwright.platform.releases import ReleaseJourney
 from mlwright.platform.same_rows import holdout_of
@@ -129,7 +130,7 @@ class JointDriftJourney:
     def _busy(self, settings: EndpointSettings, ended: Window) -> tuple[Window, ...]:
         """The stretches in which something was answered: years without any cost nothing."""
         every = settings.monitor.joint_every or _WEEK
-        answered = self._parts.log.predictions(ended, served_only=True, endpoint=settings.name)["event_time"]
+        answered = Logged(self._parts.log, settings.name, ended).instants["event_time"]
         after = (answered - ended.start).dt.total_microseconds()
         places = (after // (every // timedelta(microseconds=1))).unique().sort().to_list()
         starts = [ended.start + place * every for place in places]
